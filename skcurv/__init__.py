@@ -1,0 +1,3 @@
+"""Curvature for scikit-learn."""
+
+__version__ = "0.1.0"

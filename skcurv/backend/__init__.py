@@ -1,0 +1,1 @@
+"""Array namespaces and compiled kernels: the only place that names numba or CuPy."""

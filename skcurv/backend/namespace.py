@@ -1,0 +1,95 @@
+"""The namespace of an array, and the few operations the array-API standard lacks.
+
+Everything above this layer is written once, in the array-API subset, over the namespace of its arrays. A design
+matrix may be a SciPy CSR matrix: `times`, `inner`, `squared`, `gram` and `dense` are the operations it takes part in.
+"""
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse
+from array_api_compat import array_namespace, is_numpy_array
+
+issparse = scipy.sparse.issparse
+
+
+def namespace(array):
+    """The array-API namespace of a dense array."""
+    return np if type(array) is np.ndarray else array_namespace(array)
+
+
+def total(xp, x):
+    """The sum of x as a Python float, accumulated in float64."""
+    return float(xp.sum(x, dtype=xp.float64))
+
+
+def dot(xp, x, y):
+    """The inner product of two arrays of one shape as a Python float."""
+    return total(xp, x * y)
+
+
+def sigmoid(z):
+    """1 / (1 + exp(-z)) without overflow."""
+    return 0.5 * namespace(z).tanh(0.5 * z) + 0.5
+
+
+def softplus(z):
+    """log(1 + exp(z)) without overflow."""
+    xp = namespace(z)
+    return xp.maximum(z, xp.zeros_like(z)) + xp.log1p(xp.exp(-xp.abs(z)))
+
+
+def inner(A, G):
+    """A'G, dense, for A (n, i) dense or CSR and G (n, o) dense."""
+    return A.T @ G
+
+
+def squared(A):
+    """The elementwise square of a dense or CSR array."""
+    return A.power(2) if issparse(A) else A * A
+
+
+def dense(A):
+    """A as a dense array; a no-op unless it is sparse."""
+    return A.toarray() if issparse(A) else A
+
+
+def gram(A, w):
+    """A' diag(w) A, dense, for A (n, i) dense or CSR and weights w (n,)."""
+    if issparse(A):
+        return (A.T @ A.multiply(w[:, None]).tocsr()).toarray()
+    return A.T @ (w[:, None] * A)
+
+
+def cholesky(C):
+    """The lower Cholesky factor of C, or None when C is not positive definite in its precision."""
+    xp = namespace(C)
+    try:
+        L = scipy.linalg.cholesky(C, lower=True, check_finite=False) if xp is np else xp.linalg.cholesky(C)
+    except np.linalg.LinAlgError:
+        return None
+    return L if bool(xp.all(xp.isfinite(xp.linalg.diagonal(L)))) else None
+
+
+def solve_triangular(L, b, transposed=False):
+    """L^-1 b, or L'^-1 b, for a lower triangular L."""
+    xp = namespace(L)
+    if xp is np:
+        return scipy.linalg.solve_triangular(L, b, lower=True, trans=int(transposed), check_finite=False)
+    return xp.linalg.solve(L.T if transposed else L, b)
+
+
+def cholesky_solve(L, b):
+    """(L L')^-1 b."""
+    return solve_triangular(L, solve_triangular(L, b), transposed=True)
+
+
+def to_numpy(x):
+    """A host copy or view of x."""
+    if is_numpy_array(x):
+        return x
+    return np.asarray(x.get() if hasattr(x, "get") else x)
+
+
+def finite(xp, x):
+    """Whether every entry of x is finite."""
+    return bool(xp.all(xp.isfinite(x)))

@@ -1,0 +1,55 @@
+"""Operators on consecutive slices of the parameter vector."""
+
+from dataclasses import dataclass
+
+from ..backend.namespace import namespace
+
+
+@dataclass(frozen=True)
+class BlockDiagonal:
+    """One operator a slice.
+
+    Parameters
+    ----------
+    slices : tuple of slice
+        Consecutive, covering (p,).
+    blocks : tuple of Factored
+    """
+
+    slices: tuple
+    blocks: tuple
+
+    def __add__(self, other):
+        return BlockDiagonal(self.slices, tuple(a + b for a, b in zip(self.blocks, other.blocks, strict=True)))
+
+    def _map(self, method, v, *shift):
+        parts = []
+        for block, s in zip(self.blocks, self.slices, strict=True):
+            parts.append(getattr(block, method)(v[s], *(_part(one, s) for one in shift)))
+        return namespace(v).concat(parts)
+
+    def mv(self, v):
+        """Block by block."""
+        return self._map("mv", v)
+
+    def solve(self, b, shift):
+        """Block by block."""
+        return self._map("solve", b, shift)
+
+    def sqrt_solve(self, z, shift):
+        """Block by block."""
+        return self._map("sqrt_solve", z, shift)
+
+    def logdet(self, shift):
+        """The sum over blocks."""
+        return sum(block.logdet(_part(shift, s)) for block, s in zip(self.blocks, self.slices, strict=True))
+
+    def diag(self):
+        """The diagonals, joined."""
+        parts = [block.diag() for block in self.blocks]
+        return namespace(parts[0]).concat(parts)
+
+
+def _part(shift, s):
+    """The slice of a shift vector, or the scalar itself."""
+    return shift[s] if getattr(shift, "ndim", 0) else shift

@@ -1,0 +1,49 @@
+"""A diagonal matrix: p numbers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..backend.namespace import namespace, total
+
+
+@dataclass(frozen=True)
+class Diagonal:
+    """diag(c), c (p,)."""
+
+    c: Any
+
+    def __add__(self, other):
+        return Diagonal(self.c + other.c)
+
+    def mv(self, v):
+        """c * v."""
+        return self.c * v
+
+    def solve(self, b, shift):
+        """b / (c + shift)."""
+        return b / (self.c + shift)
+
+    def sqrt_solve(self, z, shift):
+        """z / sqrt(c + shift)."""
+        return z / namespace(self.c).sqrt(self.c + shift)
+
+    def logdet(self, shift):
+        """sum log(c + shift)."""
+        xp = namespace(self.c)
+        return total(xp, xp.log(self.c + shift))
+
+    def diag(self):
+        """c."""
+        return self.c
+
+    def blend(self, new, decay):
+        """Exponential averaging."""
+        return Diagonal(decay * self.c + (1 - decay) * new.c)
+
+    def damped(self, d):
+        """diag(c + d)."""
+        return Diagonal(self.c + d)
+
+    def inverse(self):
+        """diag(1 / c)."""
+        return Diagonal(1 / self.c)

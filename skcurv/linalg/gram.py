@@ -1,0 +1,64 @@
+"""C = R'R held by its rows R (m, p), for m < p: the Woodbury identity works in sample space.
+
+With D = diag(shift) > 0, M = R D^-1/2 and M M' = Q diag(s) Q' (m, m):
+
+    (R'R + D)^-1 b    = D^-1 b - D^-1 R' (I + M M')^-1 R D^-1 b
+    (I + M'M)^-1/2 z  = z + M' Q diag(((1 + s)^-1/2 - 1) / s) Q' M z
+    log det(R'R + D)  = log det D + log det(I + M M')
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..backend.namespace import cholesky, cholesky_solve, namespace, total
+
+
+@dataclass(frozen=True)
+class Gram:
+    """R'R, R (m, p)."""
+
+    R: Any
+
+    def mv(self, v):
+        """R'(R v)."""
+        return self.R.T @ (self.R @ v)
+
+    def _scaled(self, shift):
+        """M = R D^-1/2 and the vector D^1/2 (p,)."""
+        xp = namespace(self.R)
+        root = xp.sqrt(shift * xp.ones(self.R.shape[1], dtype=self.R.dtype))
+        return self.R / root, root
+
+    def _kernel(self, M):
+        xp = namespace(M)
+        return xp.eye(M.shape[0], dtype=M.dtype) + M @ M.T
+
+    def solve(self, b, shift):
+        """By the Woodbury identity; every entry of the shift must be positive."""
+        M, root = self._scaled(shift)
+        L, scaled = cholesky(self._kernel(M)), b / root
+        if L is None:
+            return b * float("nan")
+        return (scaled - M.T @ cholesky_solve(L, M @ scaled)) / root
+
+    def sqrt_solve(self, z, shift):
+        """D^-1/2 (I + M'M)^-1/2 z."""
+        M, root = self._scaled(shift)
+        xp = namespace(M)
+        s, Q = xp.linalg.eigh(M @ M.T)
+        s = xp.where(s > 0, s, xp.zeros_like(s))
+        lift = 1 + xp.sqrt(1 + s)  # ((1 + s)^-1/2 - 1) / s without the cancellation at s = 0
+        coefficients = -1 / (xp.sqrt(1 + s) * lift)
+        return (z + M.T @ (Q @ (coefficients * (Q.T @ (M @ z))))) / root
+
+    def logdet(self, shift):
+        """log det D + log det(I + M M')."""
+        M, root = self._scaled(shift)
+        xp, L = namespace(M), cholesky(self._kernel(M))
+        if L is None:
+            return float("nan")
+        return 2 * (total(xp, xp.log(root)) + total(xp, xp.log(xp.linalg.diagonal(L))))
+
+    def diag(self):
+        """Column sums of squares."""
+        return namespace(self.R).sum(self.R * self.R, axis=0)

@@ -1,0 +1,132 @@
+"""One Kronecker product A_l (x) G_l a layer: (i + 1)^2 + o^2 numbers for a block of ((i + 1) o)^2.
+
+In the layout's order (rows of a block are inputs, columns outputs), with V the layer's block of v:
+
+    (A (x) G) v          = vec(A V G)
+    (A (x) G + d I)^-1 v = vec(Q_A [(Q_A' V Q_G) / (s_A s_G' + d)] Q_G'),     A = Q_A diag(s_A) Q_A', G likewise
+
+Factored Tikhonov damping (Martens & Grosse 2015, section 6.3): A + pi sqrt(d) I and G + sqrt(d) / pi I with
+pi^2 = (tr A / dim A) / (tr G / dim G). It exceeds A (x) G + d I by pi sqrt(d) I (x) G + sqrt(d) / pi A (x) I >= 0.
+A 1 x 1 factor g takes none of it, for then A (x) g + d I = (A + d / g I) (x) g holds exactly.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..backend.namespace import finite, namespace, total
+
+
+@dataclass(frozen=True)
+class Kronecker:
+    """Block-diagonal, one Kronecker product a layer.
+
+    Parameters
+    ----------
+    layout : Layout
+    A, G : tuples of (i + 1, i + 1) and (o, o) symmetric positive semi-definite matrices
+    """
+
+    layout: object
+    A: tuple
+    G: tuple
+
+    def _join(self, v, function):
+        """function(A, V, G) of each layer's block V of v, joined."""
+        blocks = self.layout.blocks(v)
+        return self.layout.join([function(layer, V) for layer, V in enumerate(blocks)])
+
+    def mv(self, v):
+        """vec(A V G) by layer."""
+        return self._join(v, lambda layer, V: self.A[layer] @ V @ self.G[layer])
+
+    @cached_property
+    def _spectra(self):
+        """(s_A, Q_A, s_G, Q_G) by layer, in float64, eigenvalues clipped at zero."""
+        spectra = []
+        for A, G in zip(self.A, self.G, strict=True):
+            xp = namespace(A)
+            pairs = [xp.linalg.eigh(xp.astype(M, xp.float64)) for M in (A, G)]
+            (a, QA), (g, QG) = pairs
+            spectra.append((xp.maximum(a, xp.zeros_like(a)), QA, xp.maximum(g, xp.zeros_like(g)), QG))
+        return spectra
+
+    def _eigenvalues(self, layer, shift):
+        """Eigenvalues (i + 1, o) of one layer after the shift: a scalar, or one scalar a layer."""
+        a, _, g, _ = self._spectra[layer]
+        return a[:, None] * g[None, :] + (shift[layer] if getattr(shift, "ndim", 0) else shift)
+
+    def _filtered(self, v, function):
+        """function(eigenvalues) applied in the eigenbasis."""
+
+        def layer_product(layer, V):
+            xp, (_, QA, _, QG) = namespace(V), self._spectra[layer]
+            inside = function(xp, layer) * (QA.T @ xp.astype(V, xp.float64) @ QG)
+            return xp.astype(QA @ inside @ QG.T, V.dtype)
+
+        return self._join(v, layer_product)
+
+    def solve(self, b, shift):
+        """(A (x) G + shift I)^-1 b; the shift is one scalar, or one a layer (L,)."""
+        return self._filtered(b, lambda xp, layer: 1 / self._eigenvalues(layer, shift))
+
+    def sqrt_solve(self, z, shift):
+        """The symmetric square root of the same inverse."""
+        return self._filtered(z, lambda xp, layer: 1 / xp.sqrt(self._eigenvalues(layer, shift)))
+
+    def logdet(self, shift):
+        """The sum of the logarithms of the shifted eigenvalues."""
+        layers = range(len(self.A))
+        spectra = [(namespace(self.A[layer]), self._eigenvalues(layer, shift)) for layer in layers]
+        return sum(total(xp, xp.log(values)) for xp, values in spectra)
+
+    def diag(self):
+        """diag A (x) diag G by layer."""
+        products = []
+        for A, G in zip(self.A, self.G, strict=True):
+            xp = namespace(A)
+            products.append(xp.linalg.diagonal(A)[:, None] * xp.linalg.diagonal(G)[None, :])
+        return self.layout.join(products)
+
+    def blend(self, new, decay):
+        """Exponential averaging of each factor."""
+
+        def mix(old, fresh):
+            return tuple(decay * M + (1 - decay) * N for M, N in zip(old, fresh, strict=True))
+
+        return Kronecker(self.layout, mix(self.A, new.A), mix(self.G, new.G))
+
+    def damped(self, d):
+        """Factored Tikhonov damping by the scalar d, in float64."""
+        pairs = [_damped_pair(A, G, d) for A, G in zip(self.A, self.G, strict=True)]
+        return Kronecker(self.layout, *(tuple(side) for side in zip(*pairs, strict=True)))
+
+    def inverse(self):
+        """A^-1 (x) G^-1."""
+        return Kronecker(self.layout, *(tuple(_inverse(M) for M in side) for side in (self.A, self.G)))
+
+    def astype(self, dtype):
+        """The same operator in another precision."""
+        sides = (tuple(namespace(M).astype(M, dtype) for M in side) for side in (self.A, self.G))
+        return Kronecker(self.layout, *sides)
+
+
+def _damped_pair(A, G, d):
+    xp = namespace(A)
+    A, G = xp.astype(A, xp.float64), xp.astype(G, xp.float64)
+    a, g = (total(xp, xp.linalg.diagonal(M)) / M.shape[0] for M in (A, G))
+    if not (a > 0 and g > 0):  # a dead layer: d I, split evenly
+        return d**0.5 * xp.eye(A.shape[0], dtype=A.dtype), d**0.5 * xp.eye(G.shape[0], dtype=G.dtype)
+    if G.shape[0] == 1:
+        return A + d / g * xp.eye(A.shape[0], dtype=A.dtype), G
+    pi = (a / g) ** 0.5
+    eye = (xp.eye(M.shape[0], dtype=M.dtype) for M in (A, G))
+    return A + pi * d**0.5 * next(eye), G + d**0.5 / pi * next(eye)
+
+
+def _inverse(M):
+    """M^-1 of a well-damped symmetric matrix, NaN where it has none."""
+    xp = namespace(M)
+    if not finite(xp, M):
+        return M * float("nan")
+    inverse = xp.linalg.inv(M)
+    return 0.5 * (inverse + inverse.T)

@@ -1,0 +1,164 @@
+"""The multilayer perceptron and the four products that every solver is built from.
+
+Symbols: theta one flat vector (p,); W_l, b_l the weights (i, o) and bias (o,) of layer l; A_l (n, i) its inputs,
+A_0 = X; Z_l = A_l W_l + b_l; A_{l+1} = phi_l(Z_l); F = Z of the last layer (n, k), the raw output.
+
+* forward:       theta, X -> the tape of all Z_l and A_l
+* pullback:      V (n, k) -> J'V not yet contracted: pairs (A_l, G_l) with
+                 G_last = V,  G_{l-1} = (G_l W_l') * phi'(Z_{l-1})
+* pushforward:   u (p,)   -> J u (n, k):  R{Z_l} = R{A_l} W_l + A_l U_l + u_l,  R{A_{l+1}} = phi'(Z_l) * R{Z_l}
+* second_order:  V, u     -> (sum_i V_i . d2 F_i) u, the R-operator (Pearlmutter 1994, eq. 3) applied to the pullback
+"""
+
+from typing import Any, NamedTuple
+
+from ..backend.namespace import dense, inner, namespace, squared
+from .activations import ACTIVATIONS
+from .layout import Layout
+
+
+class Tape(NamedTuple):
+    """What a forward pass leaves behind: parameters, layer inputs A_l, pre-activations Z_l."""
+
+    theta: Any
+    A: list
+    Z: list
+
+    @property
+    def F(self):
+        """The raw output (n, k)."""
+        return self.Z[-1]
+
+    def part(self, rows):
+        """The tape of a slice of rows, as views."""
+        return Tape(self.theta, [A[rows] for A in self.A], [Z[rows] for Z in self.Z])
+
+
+class LayerPairs(NamedTuple):
+    """J'V by layer and row: row i of layer l is vec([A_l[i], 1] G_l[i]').
+
+    Attributes
+    ----------
+    pairs : list of (A, G)
+        Layer inputs (n, i), dense or CSR, and output cotangents (n, o).
+    """
+
+    pairs: list
+
+    def total(self):
+        """The sum over rows (p,): J'V, the gradient when V holds weighted loss gradients."""
+        xp = namespace(self.pairs[0][1])
+        parts = []
+        for A, G in self.pairs:
+            parts += [xp.reshape(inner(A, G), (-1,)), xp.sum(G, axis=0)]
+        return xp.concat(parts)
+
+    def squares(self):
+        """The sum over rows of squared entries (p,)."""
+        return LayerPairs([(squared(A), G * G) for A, G in self.pairs]).total()
+
+    def rows(self):
+        """Every row (n, p)."""
+        return self.namespace.concat(self.layer_rows(), axis=1)
+
+    def layer_rows(self):
+        """Every row of each layer: a list of (n, (i + 1) o)."""
+        xp, n = self.namespace, self.pairs[0][1].shape[0]
+        parts = []
+        for A, G in self.pairs:
+            outer = dense(A)[:, :, None] * G[:, None, :]
+            parts.append(xp.concat([xp.reshape(outer, (n, -1)), G], axis=1))
+        return parts
+
+    @property
+    def namespace(self):
+        """The namespace of the cotangents."""
+        return namespace(self.pairs[0][1])
+
+
+class MLP:
+    """A multilayer perceptron with any widths; no hidden layer makes it linear.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Widths (d, h_1, ..., k).
+    activations : sequence of str
+        One name of `ACTIVATIONS` for each hidden layer.
+    """
+
+    def __init__(self, sizes, activations):
+        self.layout = Layout(sizes)
+        self.activations = tuple(activations)
+        self._phi = tuple(ACTIVATIONS[name] for name in self.activations)
+
+    @property
+    def leaks(self):
+        """Slopes below zero of all layers when every activation is piecewise linear, else None."""
+        leaks = tuple(phi.leak for phi in self._phi)
+        return None if None in leaks else (*leaks, 1.0)
+
+    def forward(self, theta, X):
+        """The tape at theta (p,) for X (n, d), dense or CSR."""
+        A, Z = [X], []
+        for layer in range(len(self.layout.shapes)):
+            block = self.layout.block(theta, layer)
+            Z.append(A[-1] @ block[:-1, :] + block[-1, :])
+            if layer < len(self._phi):
+                A.append(self._phi[layer].value(Z[-1]))
+        return Tape(theta, A, Z)
+
+    def output(self, theta, X):
+        """The raw output (n, k) alone."""
+        A = X
+        for layer in range(len(self.layout.shapes)):
+            block = self.layout.block(theta, layer)
+            A = A @ block[:-1, :] + block[-1, :]
+            if layer < len(self._phi):
+                A = self._phi[layer].value(A)
+        return A
+
+    def pullback(self, tape, V):
+        """The pairs (A_l, G_l) of J'V for output cotangents V (n, k)."""
+        G, pairs = V, [(tape.A[-1], V)]
+        for layer in range(len(self._phi) - 1, -1, -1):
+            W = self.layout.block(tape.theta, layer + 1)[:-1, :]
+            G = (G @ W.T) * self._phi[layer].slope(tape.Z[layer], tape.A[layer + 1])
+            pairs.append((tape.A[layer], G))
+        return LayerPairs(pairs[::-1])
+
+    def pushforward(self, tape, u):
+        """J u (n, k) for a parameter tangent u (p,)."""
+        return self._tangents(tape, u)[1][-1]
+
+    def _tangents(self, tape, u):
+        """R{A_l} (None for the inputs) and R{Z_l} of all layers."""
+        RA, RZ = [None], []
+        for layer in range(len(self.layout.shapes)):
+            U = self.layout.block(u, layer)
+            tangent = tape.A[layer] @ U[:-1, :] + U[-1, :]
+            if layer:
+                tangent = tangent + RA[-1] @ self.layout.block(tape.theta, layer)[:-1, :]
+            RZ.append(tangent)
+            if layer < len(self._phi):
+                RA.append(self._phi[layer].slope(tape.Z[layer], tape.A[layer + 1]) * tangent)
+        return RA, RZ
+
+    def second_order(self, tape, V, u):
+        """(sum_i V_i . d2 F_i / d theta^2) u (p,): the Hessian is the GGN plus this."""
+        RA, RZ = self._tangents(tape, u)
+        xp = namespace(V)
+        G, RG = V, xp.zeros_like(V)
+        parts = []
+        for layer in range(len(self._phi), -1, -1):
+            weights = inner(tape.A[layer], RG)
+            if layer:
+                weights = weights + inner(RA[layer], G)
+            parts.append(xp.concat([weights, xp.sum(RG, axis=0)[None, :]], axis=0))
+            if layer:
+                W, U = self.layout.block(tape.theta, layer)[:-1, :], self.layout.block(u, layer)[:-1, :]
+                phi, z, a = self._phi[layer - 1], tape.Z[layer - 1], tape.A[layer]
+                above, slope = G @ W.T, phi.slope(z, a)
+                RG = (RG @ W.T + G @ U.T) * slope + above * phi.curvature(z, a) * RZ[layer - 1]
+                G = above * slope
+        return self.layout.join(parts[::-1])

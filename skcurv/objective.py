@@ -1,0 +1,187 @@
+"""The thing to minimise, and one parameter vector on one batch.
+
+    f(theta) = sum_i w_i l(F_i(theta), Y_i) / n + l2 / 2 |weights|^2,   l2 = alpha / sum of all raw sample weights,
+
+the weighted mean of the losses plus a penalty that is the same for every batch; biases are free.
+"""
+
+import numpy as np
+
+from .backend.namespace import dot, namespace, to_numpy
+from .data import chunks
+
+CHUNK = 2**20  # activations held at once when only values or outputs are wanted
+
+
+class Objective:
+    """Network + loss + data + penalty.
+
+    Parameters
+    ----------
+    network : Network
+    loss : Loss
+    data : Data
+    alpha : float
+        Strength of the penalty; l2 = alpha / total weight.
+    """
+
+    def __init__(self, network, loss, data, alpha):
+        self.network, self.loss, self.data = network, loss, data
+        self.l2 = alpha / data.total_weight
+        self._plan = None
+
+    def point(self, theta, batch=None):
+        """theta on a batch (all rows by default)."""
+        return Point(self, theta, self.data.all() if batch is None else batch)
+
+    def value(self, theta):
+        """f over all rows in chunks, so that memory stays small."""
+        loss, network, data = self.loss, self.network, self.data
+        losses = 0.0
+        for rows in chunks(data.n, chunk_rows(network)):
+            values = loss.value(network.output(theta, data.X[rows]), data.Y[rows])
+            losses += dot(namespace(theta), data.w[rows], values)
+        return losses / data.n + self.penalty(theta)
+
+    def penalty(self, theta):
+        """l2 / 2 |weights|^2."""
+        if not self.l2:
+            return 0.0
+        xp, layout = namespace(theta), self.network.layout
+        return 0.5 * self.l2 * sum(dot(xp, W, W) for W in (block[:-1, :] for block in layout.blocks(theta)))
+
+    def shift(self, theta):
+        """The penalty's Hessian as a diagonal (p,): l2 at weights, 0 at biases."""
+        return self.l2 * self.network.layout.penalised(theta)
+
+    def fused(self, theta, batch):
+        """Value and gradient by the compiled kernel, or None where it does not apply."""
+        if not (batch.owned and self.loss.fused and self.network.leaks and theta.dtype == batch.X.dtype):
+            return None
+        if self._plan is None:
+            self._plan = _FusedPlan(self.network, self.loss, theta.dtype)
+        return self._plan(theta, batch, self.l2)
+
+
+class _FusedPlan:
+    """The constants and the scratch memory of `backend.fused.value_and_grad` for one fit."""
+
+    def __init__(self, network, loss, dtype):
+        from .backend import fused  # compiled code is loaded on first use
+
+        self.kernel, self.scalar = fused.value_and_grad, dtype.type
+        self.sizes = np.asarray(network.layout.sizes)
+        self.leaks = np.asarray(network.leaks, dtype=dtype)
+        self.head = getattr(fused, loss.fused)
+        self.entries = sum(network.layout.sizes[1:]) + 2 * max(network.layout.sizes[1:])
+        self.work = np.empty(0, dtype)
+
+    def __call__(self, theta, batch, l2):
+        X, Y, w, scale, _ = batch
+        if self.work.size < X.shape[0] * self.entries:
+            self.work = np.empty(X.shape[0] * self.entries, theta.dtype)
+        grad = np.empty_like(theta)
+        scale, l2 = self.scalar(scale), self.scalar(l2)
+        value = self.kernel(theta, X, Y, w, scale, l2, self.sizes, self.leaks, self.head, self.work, grad)
+        return value, grad
+
+
+class Point:
+    """One parameter vector on one batch; each quantity is computed at most once and kept.
+
+    Attributes
+    ----------
+    theta : (p,)
+    tape : the forward pass
+    value : float, f on this batch
+    grad : (p,), its gradient
+    """
+
+    __slots__ = ("_grad", "_tape", "_value", "batch", "objective", "theta")
+
+    def __init__(self, objective, theta, batch, tape=None):
+        self.objective, self.theta, self.batch = objective, theta, batch
+        self._tape, self._value, self._grad = tape, None, None
+
+    def moved(self, d):
+        """The candidate theta + d on the same batch."""
+        return Point(self.objective, self.theta + d, self.batch)
+
+    def at(self, theta):
+        """Other parameters on the same batch."""
+        return Point(self.objective, theta, self.batch)
+
+    def on(self, batch):
+        """The same parameters on another batch."""
+        return self if batch is self.batch else Point(self.objective, self.theta, batch)
+
+    def head(self, n):
+        """The same parameters on the batch's first n rows, sharing the forward pass."""
+        if n >= self.n:
+            return self
+        return Point(self.objective, self.theta, self.batch.head(n), self.tape.part(slice(n)))
+
+    def parts(self, rows):
+        """The batch in consecutive parts whose curvatures add up to the whole's."""
+        if rows >= self.n:
+            return [self]
+        batch, tape = self.batch, self.tape
+        return [Point(self.objective, self.theta, batch.part(s), tape.part(s)) for s in chunks(self.n, rows)]
+
+    @property
+    def n(self):
+        """Rows of the batch."""
+        return self.batch.X.shape[0]
+
+    @property
+    def whole(self):
+        """Whether the batch is the full set."""
+        return self.batch is self.objective.data.all()
+
+    @property
+    def tape(self):
+        if self._tape is None:
+            self._tape = self.objective.network.forward(self.theta, self.batch.X)
+        return self._tape
+
+    @property
+    def value(self):
+        if self._value is None:
+            F, batch, objective = self.tape.F, self.batch, self.objective
+            losses = dot(namespace(F), batch.weights, objective.loss.value(F, batch.Y))
+            self._value = losses + objective.penalty(self.theta)
+        return self._value
+
+    @property
+    def grad(self):
+        if self._grad is None:
+            both = self.objective.fused(self.theta, self.batch) if self._tape is None else None
+            if both is None:
+                self._grad = self.pullback(self.loss_grad).total() + self.objective.shift(self.theta) * self.theta
+            else:
+                self._value, self._grad = both
+        return self._grad
+
+    @property
+    def loss_grad(self):
+        """The weighted loss gradients in output space, (n, k)."""
+        return self.batch.weights[:, None] * self.objective.loss.grad(self.tape.F, self.batch.Y)
+
+    def pullback(self, V):
+        """J'V by layer and row."""
+        return self.objective.network.pullback(self.tape, V)
+
+    def pushforward(self, u):
+        """J u (n, k)."""
+        return self.objective.network.pushforward(self.tape, u)
+
+
+def chunk_rows(network):
+    """How many rows fit in one chunk of a forward pass."""
+    return max(1, CHUNK // max(network.layout.sizes))
+
+
+def outputs(network, theta, X):
+    """The raw outputs (n, k) as a host array, in chunks of rows."""
+    rows = chunk_rows(network)
+    return np.concatenate([to_numpy(network.output(theta, X[part])) for part in chunks(X.shape[0], rows)])
