@@ -139,6 +139,11 @@ class Point:
         return self.batch is self.objective.data.all()
 
     @property
+    def fused(self):
+        """Whether the gradient came from the compiled kernel: a step may then work in place."""
+        return self._tape is None and self._grad is not None
+
+    @property
     def tape(self):
         if self._tape is None:
             self._tape = self.objective.network.forward(self.theta, self.batch.X)

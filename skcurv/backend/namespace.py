@@ -93,3 +93,8 @@ def to_numpy(x):
 def finite(xp, x):
     """Whether every entry of x is finite."""
     return bool(xp.all(xp.isfinite(x)))
+
+
+def rounding(x):
+    """The distance from 1 to the next number of x's dtype."""
+    return float(namespace(x).finfo(x.dtype).eps)

@@ -86,6 +86,12 @@ class MultinomialLogLoss:
         shifted = F - xp.max(F, axis=1, keepdims=True)
         return xp.log(xp.sum(xp.exp(shifted), axis=1)) - xp.sum(Y * shifted, axis=1)
 
+    def log_predict(self, F):
+        """log p, (n, k), finite where p underflows."""
+        xp = namespace(F)
+        shifted = F - xp.max(F, axis=1, keepdims=True)
+        return shifted - xp.log(xp.sum(xp.exp(shifted), axis=1, keepdims=True))
+
     def grad(self, F, Y):
         """p - Y, (n, k)."""
         return self.predict(F) - Y

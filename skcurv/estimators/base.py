@@ -1,0 +1,264 @@
+"""What both multilayer perceptrons share: from validated arrays to a trained parameter vector, and back to outputs.
+
+`fit` trains a copy and takes over its attributes at the end, so that a failed fit leaves the estimator as it was.
+"""
+
+import copy
+import time
+from abc import ABC, abstractmethod
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from ..data import Data
+from ..network import MLP
+from ..network.initialise import initialise
+from ..objective import Objective, outputs
+from ..solvers.loop import Budget, train
+from ..solvers.protocol import check_fields
+from ..solvers.registry import resolve
+from .parameters import check_parameters, hidden_activations, hidden_widths
+
+INIT = 0  # purpose of a draw
+FLOATS = (np.float64, np.float32)
+
+
+class BaseCurvatureMLP(BaseEstimator, ABC):
+    """Abstract base of the classifier and the regressor."""
+
+    _doc_link_module = "skcurv"
+
+    @abstractmethod
+    def _domains(self):
+        """The parameters' domains."""
+
+    @abstractmethod
+    def _checked_targets(self, y, n_samples):
+        """y as a validated array."""
+
+    @abstractmethod
+    def _learn_targets(self, y, sample_weight, classes):
+        """Set `targets_` and `loss_function_` from the training part of y."""
+
+    @abstractmethod
+    def _weights(self, y, sample_weight):
+        """Sample weights times class weights."""
+
+    # ------------------------------------------------------------------------------------------------ training
+
+    def fit(self, X, y, sample_weight=None):
+        """Train from new parameters, or from the present ones with ``warm_start``.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
+            Inputs; float32 and float64 are kept, anything else becomes float64.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; a row of weight w counts as w rows.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator; after an error it is as it was before.
+        """
+        trained = self._copy(keep=self.warm_start)
+        trained._train(X, y, sample_weight, None, incremental=False)
+        self.__dict__ = vars(trained)
+        return self
+
+    def _copy(self, keep):
+        """A shallow copy, with or without what earlier fits have learnt."""
+        trained = copy.copy(self)
+        if not keep:
+            for name in [name for name in vars(trained) if name.endswith("_")]:
+                delattr(trained, name)
+        return trained
+
+    def _train(self, X, y, sample_weight, classes, incremental):
+        started = time.perf_counter()
+        check_parameters(self, self._domains())
+        solver = resolve(self.solver)
+        check_fields(solver, solver.domains, f"solver={solver.name!r}")
+        first = not hasattr(self, "theta_")
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=first or not incremental)
+        y = self._checked_targets(y, X.shape[0])
+        weights = self._weights(y, _checked_weights(sample_weight, X.shape[0]))
+        if first or not incremental:
+            self.seed_ = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        held_out = None
+        if self.early_stopping and not incremental:
+            X, y, weights, held_out = self._split(X, y, weights)
+        dtype = np.dtype(np.float64) if solver.double else X.dtype
+        if first:
+            self._learn_targets(y, weights, classes)
+        Y = self._encoded(y, dtype)
+        data = Data(X if X.dtype == dtype else X.astype(dtype), Y, weights)
+        theta = self._start(data, dtype) if first else self._resumed_theta(X, Y, dtype)
+        objective = Objective(self.network_, self.loss_function_, data, self.alpha)
+        size = solver.batch_size(data.n) if self.batch_size == "auto" else min(int(self.batch_size), data.n)
+        max_iter, tol = (1, 0.0) if incremental else (int(self.max_iter), self.tol)
+        resumed = getattr(self, "resume_", None) if incremental else None
+        if resumed and resumed[0] != solver.name:
+            resumed = None
+        result = train(
+            solver,
+            objective,
+            theta,
+            Budget(size, max_iter, tol, int(self.n_iter_no_change)),
+            self.seed_,
+            started,
+            resumed=resumed and resumed[1:],
+            validate=held_out and self._validator(*held_out),
+            tell=print if self.verbose else None,
+        )
+        self._conclude(result, X.dtype, solver.name if incremental else None)
+
+    def _split(self, X, y, weights):
+        """The training part, and (X, y, weights) of the part held out."""
+        parts = train_test_split(
+            np.arange(X.shape[0]),
+            test_size=self.validation_fraction,
+            random_state=self.seed_,
+            stratify=self._strata(y),
+        )
+        train_rows, test_rows = (np.sort(part) for part in parts)
+        held_out = X[test_rows], y[test_rows], weights[test_rows]
+        return X[train_rows], y[train_rows], weights[train_rows], held_out
+
+    def _strata(self, y):
+        """Labels to stratify the held-out part by, or None."""
+        return None
+
+    def _encoded(self, y, dtype):
+        """Targets as a matrix (n, k) in the loss's domain."""
+        Y = self.targets_.encode(y, dtype)
+        self.loss_function_.check_targets(Y)
+        return Y
+
+    def _start(self, data, dtype):
+        """A new network and its first parameters."""
+        sizes = (data.X.shape[1], *hidden_widths(self), data.Y.shape[1])
+        self.network_ = MLP(sizes, hidden_activations(self))
+        rng = np.random.default_rng((self.seed_, 0, INIT))
+        bias = self.loss_function_.start(data.Y, data.w)
+        return initialise(self.network_.layout, self.init, rng, bias).astype(dtype)
+
+    def _resumed_theta(self, X, Y, dtype):
+        """The present parameters, when they fit the network that the parameters and the data ask for."""
+        sizes = (X.shape[1], *hidden_widths(self), Y.shape[1])
+        present = self.network_.layout.sizes
+        if sizes != present or hidden_activations(self) != self.network_.activations:
+            raise ValueError(
+                f"Layers of {sizes} with activations {hidden_activations(self)} were asked for, where those trained "
+                f"so far are {present} with {self.network_.activations}. Going on needs the same network. Undo the "
+                "change, or start anew with warm_start=False and fit."
+            )
+        return self.theta_.astype(dtype)
+
+    def _validator(self, X, y, weights):
+        """A callable theta -> score of the part held out."""
+        scorer = None if self.scoring == "loss" else check_scoring(self, self.scoring)
+        Y = self._encoded(y, X.dtype)
+        view = self._copy(keep=True)
+        view.__dict__.pop("feature_names_in_", None)  # the part held out is an array
+
+        def validate(theta):
+            F = outputs(self.network_, theta, X)
+            if not np.isfinite(F).all():
+                return float("nan")
+            if scorer is None:
+                return -float(np.average(self.loss_function_.value(F, Y), weights=weights))
+            view.theta_ = theta
+            return float(scorer(view, X, y))
+
+        return validate
+
+    def _conclude(self, result, dtype, resumable):
+        """Set the fitted attributes."""
+        layout = self.network_.layout
+        self.theta_ = result.theta.astype(dtype)
+        self.n_layers_, self.n_outputs_ = len(layout.sizes), layout.sizes[-1]
+        self.out_activation_ = self.loss_function_.out_activation
+        self.history_ = result.history.arrays()
+        self.n_iter_ = int(self.history_["epoch"][-1])
+        self.loss_, self.loss_curve_ = result.loss, self.history_["loss"].tolist()
+        self.best_loss_ = float(np.nanmin([*self.loss_curve_, result.loss]))
+        scores = self.history_.get("validation_score")
+        self.validation_scores_ = None if scores is None else scores.tolist()
+        if resumable:
+            self.resume_ = (resumable, result.state, result.history)
+
+    # ------------------------------------------------------------------------------------------------- outputs
+
+    def _raw_outputs(self, X):
+        """The raw outputs (n, k)."""
+        check_is_fitted(self, "theta_")
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return outputs(self.network_, self.theta_, X)
+
+    @property
+    def coefs_(self):
+        """Weights (i, o) of each layer, views of ``theta_``."""
+        return [block[:-1] for block in self.network_.layout.blocks(self.theta_)]
+
+    @property
+    def intercepts_(self):
+        """Biases (o,) of each layer, views of ``theta_``."""
+        return [block[-1] for block in self.network_.layout.blocks(self.theta_)]
+
+    def set_params(self, **params):
+        """Set parameters of this estimator and of a solver object in it.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by name; ``solver__name`` for those of a solver object.
+
+        Returns
+        -------
+        self : object
+            This estimator.
+        """
+        solver = params.get("solver", self.solver)
+        nested = [name for name in params if name.startswith("solver__")]
+        if nested and isinstance(solver, str):
+            example = type(resolve(solver)).__name__
+            raise ValueError(
+                f"{nested[0]} was given where solver={solver!r} is a name. They belong to a solver "
+                f"object. Pass solver={example}() to tune its parameters."
+            )
+        return super().set_params(**params)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "theta_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _checked_weights(sample_weight, n):
+    """Weights (n,) in float64, ones by default."""
+    if sample_weight is None:
+        return np.ones(n)
+    w = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+    if w.shape != (n,):
+        raise ValueError(
+            f"sample_weight of shape {w.shape} was given for {n} samples. Allowed is one weight a sample, shape "
+            f"({n},). Pass one number for each row of X."
+        )
+    if w.min() < 0 or not w.any():
+        what = "a negative weight" if w.min() < 0 else "all weights zero"
+        raise ValueError(
+            f"sample_weight with {what} was given. Allowed are weights of at least 0, one of them above 0. Drop the "
+            "rows that should not count."
+        )
+    return w

@@ -1,0 +1,304 @@
+"""The multilayer perceptron classifier."""
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_array, check_consistent_length
+
+from ..data import ClassTargets
+from ..losses import BernoulliLogLoss, MultinomialLogLoss
+from .base import BaseCurvatureMLP
+from .parameters import CLASSIFIER
+
+
+class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
+    r"""Multilayer perceptron classifier trained by first- and second-order methods.
+
+    Minimises the weighted mean of the log-losses plus :math:`\frac{l_2}{2} |W|^2` over all weights :math:`W` (biases
+    are free), with :math:`l_2` = ``alpha`` / sum of the sample weights. Binary targets have one output with a logistic
+    link, three or more classes a softmax, multilabel targets one logistic output a label, their losses summed.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default=(100,)
+        Units of each hidden layer; ``()`` is logistic regression.
+    activation : str or sequence of str, default="relu"
+        "identity", "logistic", "tanh", "relu", "leaky_relu", "softplus" or "silu"; one for all hidden layers, or one
+        for each.
+    solver : str or solver object, default="kfac"
+        "sgd", "momentum", "nesterov", "rmsprop", "adam", "lm-newton", "diag-fisher" or "kfac", or an object of
+        `skcurv.solvers` to set its own parameters. The last three need no learning rate.
+    loss : {"log_loss"}, default="log_loss"
+        What is minimised.
+    alpha : float, default=1e-4
+        Strength of the penalty on weights, at least 0.
+    init : {"glorot", "he", "orthogonal"}, default="glorot"
+        Random weights; biases start at zero, the last at the best constant output.
+    class_weight : dict, list of dict, "balanced" or None, default=None
+        Factors on the sample weights by class.
+    batch_size : int or "auto", default="auto"
+        Rows of a mini-batch; "auto" is the solver's choice: all for "lm-newton", at most 512 for "diag-fisher" and
+        "kfac", at most 200 for the others.
+    max_iter : int, default=200
+        Most epochs; with a full batch an epoch is one step.
+    tol : float, default=1e-4
+        What counts as an improvement of the loss (or the validation score) in an epoch, at least 0.
+    early_stopping : bool, default=False
+        Hold out a part of the training data, stop when its score no longer improves, and keep the best parameters.
+    validation_fraction : float, default=0.1
+        The part held out, between 0 and 1, stratified by class.
+    n_iter_no_change : int, default=10
+        Epochs without improvement after which training stops.
+    scoring : str or callable, default="loss"
+        Score of the part held out: "loss" is minus the mean loss, else a scorer of scikit-learn.
+    random_state : int, RandomState instance or None, default=None
+        Determines parameters at the start, batches, draws and the part held out.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the present parameters.
+    verbose : bool, default=False
+        Print one line an epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels; for multilabel targets the column numbers.
+    coefs_, intercepts_ : list of ndarray
+        Weights of shape (inputs, outputs) and biases of shape (outputs,) of each layer, views of `theta_`.
+    theta_ : ndarray of shape (n_parameters,)
+        All parameters.
+    loss_ : float
+        The objective at `theta_` over all training rows, penalty included.
+    loss_curve_ : list of float
+        The objective in each epoch: the mean over its batches, each before its step.
+    best_loss_ : float
+        The least of `loss_curve_` and `loss_`.
+    validation_scores_ : list of float or None
+        The score of the part held out, by epoch.
+    history_ : dict of ndarray
+        By epoch (by step for full batches): "iteration", "epoch", "seconds" since the fit began, "loss", and where
+        there are any "validation_score", "step_length", "damping" (lambda) and "gain_ratio" (rho, NaN where untested).
+    n_iter_ : int
+        Epochs.
+    n_features_in_, n_layers_, n_outputs_ : int
+        Columns of X; layers with inputs and outputs; outputs of the network.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, when X has them.
+    out_activation_ : {"logistic", "softmax"}
+        The inverse link.
+
+    Raises
+    ------
+    ValueError
+        At `fit`, for a parameter, weight or target outside its domain.
+
+    See Also
+    --------
+    CurvatureMLPRegressor : The same for real targets.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skcurv import CurvatureMLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = make_pipeline(
+    ...     StandardScaler(), CurvatureMLPClassifier((16,), solver="kfac", max_iter=20, tol=0, random_state=0)
+    ... )
+    >>> bool(clf.fit(X, y).score(X, y) > 0.95)
+    True
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="kfac",
+        loss="log_loss",
+        alpha=1e-4,
+        init="glorot",
+        class_weight=None,
+        batch_size="auto",
+        max_iter=200,
+        tol=1e-4,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        scoring="loss",
+        random_state=None,
+        warm_start=False,
+        verbose=False,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.loss = loss
+        self.alpha = alpha
+        self.init = init
+        self.class_weight = class_weight
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.tol = tol
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.scoring = scoring
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Go through one chunk of data once (one step for full-batch solvers), going on where the last call stopped.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever come; needed in the first call unless `y` has them all.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator; after an error it is as it was before.
+        """
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' was given to partial_fit, which does not see all labels. Allowed are None, "
+                "dicts and lists. Compute the weights with sklearn.utils.class_weight.compute_class_weight and pass "
+                "them as a dict."
+            )
+        trained = self._copy(keep=True)
+        trained._train(X, y, sample_weight, classes, incremental=True)
+        self.__dict__ = vars(trained)
+        return self
+
+    def predict(self, X):
+        """The most probable label of each row.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Labels.
+        """
+        F = self._raw_outputs(X)
+        return self.targets_.decode(self.loss_function_.predict(F))
+
+    def decision_function(self, X):
+        """The raw outputs: logits.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        F : ndarray of shape (n_samples,) for two classes, else (n_samples, n_outputs)
+            Log-odds of the second class or of each label; logarithms of probabilities up to a constant otherwise.
+        """
+        F = self._raw_outputs(X)
+        return F[:, 0] if F.shape[1] == 1 and not self.targets_.multilabel else F
+
+    def predict_proba(self, X):
+        """Probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        P : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
+            Of each class in the order of `classes_`; for multilabel targets of each label.
+        """
+        P = self.loss_function_.predict(self._raw_outputs(X))
+        return np.hstack([1 - P, P]) if P.shape[1] == 1 and not self.targets_.multilabel else P
+
+    def predict_log_proba(self, X):
+        """Logarithms of the probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        L : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
+            ``log(predict_proba(X))``, finite where that underflows.
+        """
+        F = self._raw_outputs(X)
+        if self.targets_.exclusive:
+            return self.loss_function_.log_predict(F)
+        L = -np.logaddexp(0, -F)
+        return L if self.targets_.multilabel else np.hstack([-np.logaddexp(0, F), L])
+
+    def _domains(self):
+        return CLASSIFIER
+
+    def _checked_targets(self, y, n_samples):
+        y = check_array(y, ensure_2d=False, dtype=None, accept_sparse="csr", input_name="y")
+        y = y.toarray() if hasattr(y, "toarray") else y
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        if type_of_target(y) == "multiclass-multioutput":
+            raise ValueError(
+                "y with several multi-class columns was given. Allowed are one column of labels, or a 0/1 matrix. Wrap "
+                "the estimator in sklearn.multioutput.MultiOutputClassifier."
+            )
+        check_consistent_length(np.empty(n_samples), y)
+        if hasattr(self, "targets_"):
+            self._check_known(y)
+        return y
+
+    def _check_known(self, y):
+        known = np.arange(y.shape[1]) if y.ndim == 2 else np.unique(y)
+        unseen = np.setdiff1d(known, self.classes_)
+        if len(unseen) or (y.ndim == 2) != self.targets_.multilabel:
+            raise ValueError(
+                f"y has classes {unseen!r} that were not in the classes {self.classes_!r} of the first call. Allowed "
+                "are those alone. Name all classes in the first partial_fit, or start anew with warm_start=False and fit."
+            )
+
+    def _weights(self, y, sample_weight):
+        if self.class_weight is None:
+            return sample_weight
+        return sample_weight * compute_sample_weight(self.class_weight, y)
+
+    def _learn_targets(self, y, sample_weight, classes):
+        seen = y[sample_weight > 0] if classes is None else np.asarray(classes)
+        self.targets_ = ClassTargets(seen)
+        self.classes_ = self.targets_.classes
+        if not self.targets_.multilabel and len(self.classes_) < 2:
+            raise ValueError(
+                f"y has one class, {self.classes_[0]!r}, in rows of positive weight. Allowed are two classes or more. "
+                "Add rows of another class."
+            )
+        self.loss_function_ = MultinomialLogLoss() if self.targets_.exclusive else BernoulliLogLoss()
+        if classes is not None:
+            self._check_known(y)
+
+    def _strata(self, y):
+        if y.ndim == 2 or np.unique(y, return_counts=True)[1].min() < 2:
+            return None
+        return y
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

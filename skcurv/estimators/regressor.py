@@ -1,0 +1,222 @@
+"""The multilayer perceptron regressor."""
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_array, check_consistent_length
+
+from ..data import RealTargets
+from ..losses import BernoulliLogLoss, SquaredError
+from .base import BaseCurvatureMLP
+from .parameters import REGRESSOR
+
+LOSSES = {"squared_error": SquaredError, "log_loss": BernoulliLogLoss}
+
+
+class CurvatureMLPRegressor(RegressorMixin, BaseCurvatureMLP):
+    r"""Multilayer perceptron regressor trained by first- and second-order methods.
+
+    Minimises the weighted mean of the losses plus :math:`\frac{l_2}{2} |W|^2` over all weights :math:`W` (biases are
+    free), with :math:`l_2` = ``alpha`` / sum of the sample weights. The loss of a row is summed over the outputs.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default=(100,)
+        Units of each hidden layer; ``()`` is linear regression.
+    activation : str or sequence of str, default="relu"
+        "identity", "logistic", "tanh", "relu", "leaky_relu", "softplus" or "silu"; one for all hidden layers, or one
+        for each.
+    solver : str or solver object, default="kfac"
+        "sgd", "momentum", "nesterov", "rmsprop", "adam", "lm-newton", "diag-fisher" or "kfac", or an object of
+        `skcurv.solvers` to set its own parameters. The last three need no learning rate.
+    loss : {"squared_error", "log_loss"}, default="squared_error"
+        "squared_error" is half the squared error; "log_loss" the cross-entropy of targets in [0, 1] with a logistic
+        link, as autoencoders use it.
+    alpha : float, default=1e-4
+        Strength of the penalty on weights, at least 0.
+    init : {"glorot", "he", "orthogonal"}, default="glorot"
+        Random weights; biases start at zero, the last at the best constant output.
+    target_scaling : {"auto", None}, default="auto"
+        "auto" trains on targets of mean 0 and standard deviation 1 (weighted, by output) where the loss allows it
+        ("squared_error"); `alpha`, `loss_` and `coefs_` are then in those units, predictions in the target's.
+    batch_size : int or "auto", default="auto"
+        Rows of a mini-batch; "auto" is the solver's choice: all for "lm-newton", at most 512 for "diag-fisher" and
+        "kfac", at most 200 for the others.
+    max_iter : int, default=200
+        Most epochs; with a full batch an epoch is one step.
+    tol : float, default=1e-4
+        What counts as an improvement of the loss (or the validation score) in an epoch, at least 0.
+    early_stopping : bool, default=False
+        Hold out a part of the training data, stop when its score no longer improves, and keep the best parameters.
+    validation_fraction : float, default=0.1
+        The part held out, between 0 and 1.
+    n_iter_no_change : int, default=10
+        Epochs without improvement after which training stops.
+    scoring : str or callable, default="loss"
+        Score of the part held out: "loss" is minus the mean loss, else a scorer of scikit-learn.
+    random_state : int, RandomState instance or None, default=None
+        Determines parameters at the start, batches, draws and the part held out.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the present parameters and target scaling.
+    verbose : bool, default=False
+        Print one line an epoch.
+
+    Attributes
+    ----------
+    coefs_, intercepts_ : list of ndarray
+        Weights of shape (inputs, outputs) and biases of shape (outputs,) of each layer, views of `theta_`.
+    theta_ : ndarray of shape (n_parameters,)
+        All parameters.
+    loss_ : float
+        The objective at `theta_` over all training rows, penalty included.
+    loss_curve_ : list of float
+        The objective in each epoch: the mean over its batches, each before its step.
+    best_loss_ : float
+        The least of `loss_curve_` and `loss_`.
+    validation_scores_ : list of float or None
+        The score of the part held out, by epoch.
+    history_ : dict of ndarray
+        By epoch (by step for full batches): "iteration", "epoch", "seconds" since the fit began, "loss", and where
+        there are any "validation_score", "step_length", "damping" (lambda) and "gain_ratio" (rho, NaN where untested).
+    n_iter_ : int
+        Epochs.
+    n_features_in_, n_layers_, n_outputs_ : int
+        Columns of X; layers with inputs and outputs; outputs of the network.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, when X has them.
+    out_activation_ : {"identity", "logistic"}
+        The inverse link.
+
+    Raises
+    ------
+    ValueError
+        At `fit`, for a parameter, weight or target outside its domain.
+
+    See Also
+    --------
+    CurvatureMLPClassifier : The same for labels.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skcurv import CurvatureMLPRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> reg = make_pipeline(
+    ...     StandardScaler(),
+    ...     CurvatureMLPRegressor((8,), "tanh", solver="lm-newton", max_iter=10, tol=0, random_state=0),
+    ... )
+    >>> bool(reg.fit(X, y).score(X, y) > 0.5)
+    True
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="kfac",
+        loss="squared_error",
+        alpha=1e-4,
+        init="glorot",
+        target_scaling="auto",
+        batch_size="auto",
+        max_iter=200,
+        tol=1e-4,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        scoring="loss",
+        random_state=None,
+        warm_start=False,
+        verbose=False,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.loss = loss
+        self.alpha = alpha
+        self.init = init
+        self.target_scaling = target_scaling
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.tol = tol
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.scoring = scoring
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    def partial_fit(self, X, y, sample_weight=None):
+        """Go through one chunk of data once (one step for full-batch solvers), going on where the last call stopped.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets; their scaling is that of the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator; after an error it is as it was before.
+        """
+        trained = self._copy(keep=True)
+        trained._train(X, y, sample_weight, None, incremental=True)
+        self.__dict__ = vars(trained)
+        return self
+
+    def predict(self, X):
+        """The mean of the target at each row.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predictions in the target's units.
+        """
+        F = self._raw_outputs(X)
+        return self.targets_.decode(self.loss_function_.predict(F))
+
+    def _domains(self):
+        return REGRESSOR
+
+    def _checked_targets(self, y, n_samples):
+        y = check_array(y, ensure_2d=False, dtype=(np.float64, np.float32), input_name="y")
+        if y.ndim > 2:
+            raise ValueError(f"y of shape {y.shape} was given. Allowed are (n,) and (n, outputs). Reshape y.")
+        check_consistent_length(np.empty(n_samples), y)
+        return y
+
+    def _weights(self, y, sample_weight):
+        return sample_weight
+
+    def _learn_targets(self, y, sample_weight, classes):
+        self.loss_function_ = LOSSES[self.loss]()
+        columns, flat = _columns(y), y.ndim == 1
+        if self.target_scaling == "auto" and self.loss_function_.location_scale:
+            self.targets_ = RealTargets.standardising(columns, sample_weight, flat)
+        else:
+            self.targets_ = RealTargets.unchanged(columns.shape[1], flat)
+
+    def _encoded(self, y, dtype):
+        return super()._encoded(_columns(y), dtype)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _columns(y):
+    """y (n,) or (n, k) as a matrix."""
+    return y[:, None] if y.ndim == 1 else y

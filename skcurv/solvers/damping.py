@@ -1,0 +1,28 @@
+"""How the damping lambda follows the gain ratio rho = actual / predicted decrease.
+
+`nielsen` is the smooth rule of Madsen, Nielsen & Tingleff (2004, algorithm 3.16, eq. 2.21) for full batches, with the
+doubling of repeated rejections left to the caller; `martens` is the rule of Martens & Grosse (2015, section 6.5),
+which nudges lambda once in a while.
+"""
+
+import math
+
+
+def gain_ratio(actual, predicted):
+    """rho of a change `actual` of the value where `predicted` < 0 was hoped for; -inf when it is no number."""
+    rho = actual / predicted if predicted < 0 else -math.inf
+    return rho if math.isfinite(rho) else -math.inf
+
+
+def nielsen(lam, rho, rejections):
+    """lambda * max(1/3, 1 - (2 rho - 1)^3) after an acceptance; lambda * 2, 4, 8, ... for repeated rejections."""
+    if rho > 0:
+        return lam * max(1 / 3, 1 - (2 * min(rho, 1.0) - 1) ** 3)
+    return lam * 2.0 ** (rejections + 1)
+
+
+def martens(lam, rho, omega):
+    """lambda * omega when rho > 3/4, lambda / omega when rho < 1/4, for omega < 1."""
+    if rho > 0.75:
+        return lam * omega
+    return lam / omega if rho < 0.25 else lam

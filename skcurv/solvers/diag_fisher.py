@@ -1,0 +1,70 @@
+r"""Diagonal Fisher: the natural gradient with a diagonal Fisher matrix and the exact Gauss-Newton step length."""
+
+from dataclasses import dataclass
+
+from sklearn.base import BaseEstimator
+
+from ..curvature import diagonal
+from . import preconditioned
+from .protocol import FRACTION, POSITIVE
+
+
+@dataclass(eq=False, repr=False)
+class DiagFisher(BaseEstimator):
+    r"""Preconditioning by the damped diagonal of the Fisher matrix; no learning rate.
+
+    With :math:`f_j` the running mean of :math:`\sum_i w_i (\partial \log p(y_i) / \partial \theta_j)^2` at targets
+    :math:`y_i` drawn from the model, :math:`g` the gradient, :math:`v` the last update and :math:`G` the exact
+    Gauss-Newton matrix,
+
+    .. math:: p_j = -\frac{g_j}{f_j + \lambda + l_2}, \qquad
+              (\alpha, \mu) = \arg\min\; g'd + \tfrac12 d'(G + \lambda I) d, \quad d = \alpha p + \mu v, \qquad
+              \theta \leftarrow \theta + d.
+
+    :math:`\lambda` follows the ratio of actual to predicted decrease. When a batch is the full set, the diagonal is
+    exact.
+
+    Parameters
+    ----------
+    damping : float, default=1.0
+        :math:`\lambda` at the start, above 0.
+    statistics_fraction : float, default=0.125
+        Part of a mini-batch that the diagonal is estimated from, in (0, 1], at least 128 rows.
+    model_fraction : float, default=0.25
+        Part of a mini-batch for the exact model, in (0, 1], at least 128 rows.
+
+    References
+    ----------
+    J. Martens, "New insights and perspectives on the natural gradient method", JMLR 21 (2020), section 10; the step
+    length and the momentum: J. Martens and R. Grosse, "Optimizing neural networks with Kronecker-factored approximate
+    curvature", ICML 2015, section 7 of arXiv:1503.05671.
+
+    Examples
+    --------
+    >>> from skcurv.solvers import DiagFisher
+    >>> DiagFisher(damping=0.1)
+    DiagFisher(damping=0.1)
+    """
+
+    damping: float = 1.0
+    statistics_fraction: float = 0.125
+    model_fraction: float = 0.25
+
+    name = "diag-fisher"
+    domains = {"damping": POSITIVE, "statistics_fraction": FRACTION, "model_fraction": FRACTION}
+    remedy = "raise damping tenfold, or scale the inputs"
+    double = False
+
+    def batch_size(self, n):
+        return min(512, n)
+
+    def init(self, here, seed):
+        return preconditioned.init(here, seed, self.damping)
+
+    def step(self, here, state):
+        fractions = (self.statistics_fraction, self.model_fraction)
+        return preconditioned.step(here, state, diagonal, _invert, True, *fractions)
+
+
+def _invert(statistics, d, dtype):
+    return statistics.damped(d).inverse()

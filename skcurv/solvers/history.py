@@ -1,0 +1,34 @@
+"""What a fit has seen: one row an epoch (a step for full batches), columns by name."""
+
+import numpy as np
+
+COLUMNS = ("iteration", "epoch", "seconds", "loss", "validation_score", "step_length", "damping", "gain_ratio")
+
+
+class History:
+    """Rows that grow during a fit."""
+
+    def __init__(self):
+        self.rows = []
+
+    def add(self, *row):
+        """One row, in the order of COLUMNS."""
+        self.rows.append(row)
+
+    def last(self, name):
+        """The last entry of a column, 0 before the first."""
+        return self.column(name)[-1] if self.rows else 0
+
+    def column(self, name):
+        """One column as a list."""
+        place = COLUMNS.index(name)
+        return [row[place] for row in self.rows]
+
+    def arrays(self):
+        """The arrays by name; columns without a single number are left out, iteration and epoch are integers."""
+        arrays = {}
+        for name in COLUMNS:
+            column = np.asarray(self.column(name), dtype=int if name in ("iteration", "epoch") else float)
+            if name in COLUMNS[:4] or not np.isnan(column).all():
+                arrays[name] = column
+        return arrays

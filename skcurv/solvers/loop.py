@@ -1,0 +1,180 @@
+"""The one loop: epochs of batches, stopping, early stopping, the best point, and what happens when a fit fails.
+
+A row's loss is the mean of the epoch's batch objectives, each taken before its step. The full objective is evaluated
+at the start and at the end. The end is the last point; with early stopping the best validated one. When the run broke
+down, or ends above its start, the better of the start and the best epoch is returned with one warning.
+"""
+
+import copy
+import math
+import time
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from ..backend.namespace import finite, namespace, rounding
+from .history import History
+from .protocol import NAN
+
+ROUNDING = 10  # an end above the start by this many roundings is no worse
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When to stop.
+
+    Attributes
+    ----------
+    batch_size : int
+    max_iter : int, epochs
+    tol : float
+    patience : int
+        Epochs without an improvement of more than tol, of the loss or of the validation score, that end the run.
+    """
+
+    batch_size: int
+    max_iter: int
+    tol: float
+    patience: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """Where a run ended.
+
+    Attributes
+    ----------
+    theta : (p,)
+    state : the solver's state
+    loss : float, the full objective at theta
+    history : History
+    """
+
+    theta: Any
+    state: Any
+    loss: float
+    history: History
+
+
+class _Watch:
+    """Keeps the best epoch by loss and by validation score, and counts the epochs without improvement."""
+
+    def __init__(self, tol, patience):
+        self.tol, self.patience = tol, patience
+        self.stale, self.least, self.theta = 0, math.inf, None
+        self.top, self.validated = -math.inf, None
+
+    def see(self, theta, loss, score):
+        """Take in one epoch; True when it is time to stop."""
+        improved = loss < self.least - self.tol if math.isnan(score) else score > self.top + self.tol
+        self.stale = 0 if improved else self.stale + 1
+        if loss < self.least:
+            self.least, self.theta = loss, theta + 0
+        if score > self.top:
+            self.top, self.validated = score, theta + 0
+        return self.stale >= self.patience
+
+
+def train(solver, objective, theta, budget, seed, started, resumed=None, validate=None, tell=None):
+    """Run a solver.
+
+    Parameters
+    ----------
+    solver : Solver
+    objective : Objective
+    theta : (p,)
+        The start; it is not changed.
+    budget : Budget
+    seed : int
+        Key of every draw.
+    started : float
+        `time.perf_counter()` at the start of the fit.
+    resumed : (state, History), default=None
+        A run to go on with; neither is changed.
+    validate : callable theta -> score, higher is better, default=None
+    tell : callable str -> None, default=None
+        Called with one line an epoch.
+
+    Returns
+    -------
+    Result
+
+    Warns
+    -----
+    ConvergenceWarning
+        Once: when the run broke down, ended above its start, or used up `max_iter` with `tol` above 0.
+    """
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+        value = objective.value(theta)
+        state, history = copy.deepcopy(resumed) if resumed else (None, History())
+        watch = _Watch(budget.tol, budget.patience)
+        stepper = _epochs(solver, objective, theta + 0, budget, seed, state, history.last("epoch"))
+        ended, end, state = _run(stepper, objective, history, watch, started, validate, tell)
+        return _finish(solver, objective, budget, (theta + 0, value), (end, state), history, watch, ended)
+
+
+def _epochs(solver, objective, theta, budget, seed, state, done):
+    """After each epoch: its number, its steps, its mean loss, the Point, the state, the last report and tested rho."""
+    here = objective.point(theta)
+    for epoch in range(done + 1, done + budget.max_iter + 1):
+        losses, rows, steps, rho = 0.0, 0, 0, NAN
+        for batch in objective.data.batches(budget.batch_size, seed, epoch):
+            before = here.on(batch)
+            state = solver.init(before, seed) if epoch == 1 and steps == 0 and state is None else state
+            here, state, report = solver.step(before, state)
+            steps += 1
+            rho = rho if math.isnan(report.gain_ratio) else report.gain_ratio
+            if not report.trouble:
+                losses, rows = losses + before.value * before.n, rows + before.n
+        yield epoch, steps, losses / rows if rows else NAN, here, state, report._replace(gain_ratio=rho)
+
+
+def _run(epochs, objective, history, watch, started, validate, tell):
+    """Follow the epochs until one of them ends the run: why it ended, the last parameters, the state."""
+    iteration = history.last("iteration")
+    for epoch, steps, loss, here, state, report in epochs:
+        iteration += steps
+        sound = math.isfinite(loss) and finite(namespace(here.theta), here.theta)
+        score = validate(here.theta) if validate and sound else NAN
+        seconds = time.perf_counter() - started
+        history.add(iteration, epoch, seconds, loss, score, report.step_length, report.damping, report.gain_ratio)
+        if tell:
+            tell(f"epoch {epoch}, loss {loss:.8g}" + ("" if math.isnan(score) else f", validation score {score:.6g}"))
+        if not sound:
+            return f"the loss is no longer finite in iteration {iteration}", here.theta, state
+        if watch.see(here.theta, loss, score) or report.converged:
+            return "converged", here.theta, state
+    return "budget", here.theta, state
+
+
+def _finish(solver, objective, budget, start, end, history, watch, ended):
+    """Choose the point to return, and warn once if this is not the plain end of a run."""
+    (theta, state), iteration = end, history.last("iteration")
+    failure = "" if ended in ("converged", "budget") else ended
+    if watch.validated is not None:
+        theta = watch.validated
+    loss, limit = objective.value(theta), start[1] + ROUNDING * rounding(theta) * abs(start[1])
+    if watch.validated is None and not loss <= limit:  # NaN is worse
+        failure = failure or f"the objective rose from {start[1]:.6g} to {loss:.6g} by iteration {iteration}"
+        theta, loss = _better(objective, start, watch.theta)
+    if failure:
+        _warn(f"solver={solver.name!r} failed: {failure}. The best point seen is kept. Remedy: {solver.remedy}.")
+    elif ended == "budget" and budget.tol > 0:
+        _warn(
+            f"solver={solver.name!r} used up max_iter={budget.max_iter} after {iteration} iterations before the loss "
+            "settled. Remedy: raise max_iter, or set tol=0 if this budget is what you want."
+        )
+    return Result(theta, state, loss, history)
+
+
+def _better(objective, start, best):
+    """The better of the start (theta, value) and the best epoch."""
+    value = math.inf if best is None else objective.value(best)
+    return (best, value) if value < start[1] else start
+
+
+def _warn(message):
+    warnings.warn(message, ConvergenceWarning, stacklevel=6)

@@ -1,0 +1,127 @@
+"""The step of diagonal Fisher and K-FAC: a cheap preconditioner for the direction, the exact model for the rest.
+
+Symbols: P the averaged curvature approximation, g the gradient, v the last update, lambda the damping.
+
+1. statistics: S <- eps S + (1 - eps) S_new with eps = min(1 - 1/t, 0.95), from a part of the batch and targets drawn
+   from the model; when the batch is the full set, from all rows and the exact factor of the loss Hessian
+2. now and then: P^-1 = (S + (lambda + l2) I)^-1, as the structure damps and inverts itself
+3. w_1 = -P^-1 g,  w_2 = v;  (alpha, mu) minimise the exact model with damping lambda over d = alpha w_1 + mu w_2
+4. at times (always on the full set): rho = (f(theta + d) - f(theta)) / m(d); lambda follows rho; d is rejected
+   when f rises
+
+Constants as in Martens & Grosse (2015, sections 6.5 and 7, appendix S); the floor of lambda is ours: square root of
+rounding times the mean curvature, and on mini-batches, where rho is noisy, NOISE times the fall of the loss so far.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..backend.namespace import finite, namespace, rounding
+from ..curvature import ggn, sampled_fisher
+from .damping import gain_ratio, martens
+from .protocol import Report, generator
+from .quadratic_model import minimise
+
+SAMPLE = 2  # purpose of a draw
+DECAY = 0.95  # of the statistics
+OMEGA = 0.95  # change of lambda a step
+TEST_PERIOD = 5
+BOLD = 2 / 3  # change of lambda a step where every step is tested (Martens 2010, section 4.1)
+NOISE = 1e-2  # floor of lambda on mini-batches, relative to the loss at the start
+FEWEST_ROWS = 128  # for statistics and model
+MOST_COLUMNS = 64  # up to which full-set statistics are exact
+
+
+@dataclass(frozen=True)
+class State:
+    """Progress: statistics, inverse, last update, damping, and the last tested parameters to fall back on."""
+
+    seed: int
+    lam: float
+    start: float
+    safe: Any
+    step: int = 0
+    statistics: Any = None
+    inverse: Any = None
+    v: Any = None
+
+
+def init(here, seed, damping):
+    """The state before the first step."""
+    return State(seed, damping, abs(here.value), here.theta)
+
+
+def rows(here, fraction):
+    """How many rows of the batch a part with this fraction has."""
+    return here.n if here.whole else min(here.n, max(FEWEST_ROWS, math.ceil(fraction * here.n)))
+
+
+def averaged(here, state, structure, fraction):
+    """Statistics with this batch's part blended in."""
+    part = here.head(rows(here, fraction))
+    exact = here.whole and here.batch.Y.shape[1] <= MOST_COLUMNS
+    S = (ggn if exact else sampled_fisher)(part, generator(state.seed, state.step, SAMPLE))
+    new = structure(part, S)
+    return new if state.statistics is None else state.statistics.blend(new, min(1 - 1 / (state.step + 1), DECAY))
+
+
+def floor(here, state):
+    """The least lambda."""
+    xp = namespace(here.theta)
+    mean = float(xp.mean(state.statistics.diag()))
+    least = math.sqrt(rounding(here.theta)) * mean
+    return least if here.whole else max(least, NOISE * min(1.0, abs(here.value) / (state.start or 1.0)))
+
+
+def step(here, state, structure, invert, due, statistics_fraction, model_fraction):
+    """One step.
+
+    Parameters
+    ----------
+    here : Point
+    state : State
+    structure : callable (Point, S) -> Preconditioner
+    invert : callable (Preconditioner, damping, dtype) -> Operator
+    due : bool
+        Whether the inverse is made anew in this step.
+    statistics_fraction, model_fraction : float
+        Parts of a mini-batch for the statistics and for the exact model.
+    """
+    here.tape  # noqa: B018 - one forward pass serves value, gradient, statistics and model
+    if not (math.isfinite(here.value) and finite(namespace(here.theta), here.grad)):
+        return _retreat(here, state, "the loss or its gradient is not finite")
+    statistics = averaged(here, state, structure, statistics_fraction)
+    state = replace(state, statistics=statistics, step=state.step + 1)
+    if due:
+        damped = state.lam + here.objective.l2
+        state = replace(state, inverse=invert(statistics, damped, here.theta.dtype))
+    directions = [-state.inverse.mv(here.grad)] + ([] if state.v is None else [state.v])
+    c, predicted = minimise(here.head(rows(here, model_fraction)), here.grad, directions, state.lam)
+    if not math.isfinite(predicted):
+        return _retreat(here, state, "the quadratic model is not finite")
+    d = sum((float(a) * w for a, w in zip(c[1:], directions[1:], strict=True)), float(c[0]) * directions[0])
+    return _judge(here, replace(state, v=d), float(c[0]), predicted)
+
+
+def _judge(here, state, alpha, predicted):
+    """Test the step where it is due, move lambda, accept or reject."""
+    there = here.moved(state.v)
+    if not (here.whole or state.step % TEST_PERIOD == 0):
+        return there, state, Report(alpha, state.lam)
+    eps = rounding(here.theta)
+    if abs(predicted) <= 10 * eps * abs(here.value) and math.isfinite(there.value):
+        return there, replace(state, safe=there.theta), Report(alpha, state.lam, converged=here.whole)
+    rho = gain_ratio(there.value - here.value, predicted)
+    lam = max(martens(state.lam, rho, BOLD if here.whole else OMEGA**TEST_PERIOD), floor(here, state))
+    if rho < 0:
+        state = replace(state, lam=lam, v=None, safe=here.theta)
+        return here, state, Report(0.0, lam, rho)
+    return there, replace(state, lam=lam, safe=there.theta), Report(alpha, lam, rho)
+
+
+def _retreat(here, state, trouble):
+    """Back to the last tested parameters with ten times the damping and no memory."""
+    lam = 10 * state.lam
+    state = replace(state, lam=lam, v=None, statistics=None, step=0)
+    return here.at(state.safe), state, Report(0.0, lam, trouble=trouble)

@@ -1,0 +1,44 @@
+"""The exact quadratic model on a few directions (Martens & Grosse 2015, section 7).
+
+With directions w_1, ..., w_r (p,), M_ij = w_i' (GGN + lambda I) w_j and b_i = g' w_i, the model's minimum over
+d = sum_i c_i w_i is
+
+    M c = -b,    m(d) = g'd + d'(GGN + lambda I) d / 2 = b'c / 2.
+
+For the preconditioned gradient and the last update, c = (alpha, mu) is the step length and the momentum; on a quadratic
+they make preconditioned conjugate gradients.
+"""
+
+import numpy as np
+
+from ..backend.namespace import dot, namespace
+from ..curvature import ggn_gram
+
+
+def minimise(here, grad, directions, lam):
+    """Coefficients c (r,) of the model's minimum and its value there.
+
+    Parameters
+    ----------
+    here : Point
+        Where the curvature is taken; possibly a part of the batch that gave `grad`.
+    grad : (p,)
+    directions : list of (p,)
+    lam : float
+        Damping of the model.
+
+    Returns
+    -------
+    c : ndarray (r,), float64; NaN when the model is not finite
+    predicted : float, at most 0
+    """
+    xp = namespace(grad)
+    b = np.array([dot(xp, grad, w) for w in directions])
+    D = np.array([[dot(xp, w, u) for u in directions] for w in directions])
+    M = ggn_gram(here, directions) + lam * D
+    if not (np.isfinite(M).all() and np.isfinite(b).all()):
+        return np.full(len(b), np.nan), np.nan
+    scale = np.sqrt(np.diagonal(M))
+    scale[scale == 0] = 1.0  # a zero direction, for which b_i = 0 too
+    c = np.linalg.lstsq(M / np.outer(scale, scale), -b / scale)[0] / scale
+    return c, 0.5 * float(b @ c)
