@@ -119,7 +119,15 @@ class Point:
         """The same parameters on the batch's first n rows, sharing the forward pass."""
         if n >= self.n:
             return self
-        return Point(self.objective, self.theta, self.batch.head(n), self.tape.part(slice(n)))
+        rows = slice(n)
+        return Point(self.objective, self.theta, self.batch.alone(rows), self.tape.part(rows))
+
+    def tail(self, n):
+        """The same parameters on the batch's last n rows, sharing the forward pass."""
+        if n >= self.n:
+            return self
+        rows = slice(self.n - n, self.n)
+        return Point(self.objective, self.theta, self.batch.alone(rows), self.tape.part(rows))
 
     def parts(self, rows):
         """The batch in consecutive parts whose curvatures add up to the whole's."""

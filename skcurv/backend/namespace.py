@@ -64,7 +64,7 @@ def cholesky(C):
     """The lower Cholesky factor of C, or None when C is not positive definite in its precision."""
     xp = namespace(C)
     try:
-        L = scipy.linalg.cholesky(C, lower=True, check_finite=False) if xp is np else xp.linalg.cholesky(C)
+        L = xp.linalg.cholesky(C)  # NumPy's own, for SciPy's BLAS would be a second pool of threads beside it
     except np.linalg.LinAlgError:
         return None
     return L if bool(xp.all(xp.isfinite(xp.linalg.diagonal(L)))) else None

@@ -1,7 +1,7 @@
 """Curvature J'SS'J of the mean loss: what (columns S) x how (the structure it is held in)."""
 
 from .columns import empirical_fisher, ggn, sampled_fisher
-from .products import ggn_gram, ggn_product, hessian_product
+from .products import ggn_product, hessian_product, slopes_and_gram
 from .structures import by_layer, dense, diagonal, gram, kronecker
 
 __all__ = [
@@ -10,10 +10,10 @@ __all__ = [
     "diagonal",
     "empirical_fisher",
     "ggn",
-    "ggn_gram",
     "ggn_product",
     "gram",
     "hessian_product",
     "kronecker",
     "sampled_fisher",
+    "slopes_and_gram",
 ]

@@ -29,18 +29,25 @@ def hessian_product(here, u):
     return here.pullback(V).total() + bend + here.objective.shift(here.theta) * u
 
 
-def ggn_gram(here, directions):
-    """The float64 matrix of u_i' GGN u_j for a few directions u_i (p,), by forward products alone."""
-    xp, ggnp = namespace(here.theta), here.objective.loss.ggnp
-    images = [here.pushforward(u) for u in directions]
-    weights = here.batch.weights[:, None]
-    halves = [weights * ggnp(here.tape.F, here.batch.Y, Ju) for Ju in images]
+def slopes_and_gram(here, directions):
+    """The float64 vector g'u_i and matrix u_i' GGN u_j for a few directions u_i (p,), by forward products alone."""
+    xp, loss, batch, F = namespace(here.theta), here.objective.loss, here.batch, here.tape.F
     l2, layout = here.objective.l2, here.objective.network.layout
-    M = np.empty((len(directions), len(directions)))
-    for i, u in enumerate(directions):
-        for j, v in enumerate(directions[: i + 1]):
-            M[i, j] = M[j, i] = dot(xp, images[i], halves[j])
-            if l2:
-                pairs = zip(layout.blocks(u), layout.blocks(v), strict=True)
-                M[i, j] = M[j, i] = M[i, j] + l2 * sum(dot(xp, U[:-1, :], W[:-1, :]) for U, W in pairs)
-    return M
+    images = [here.pushforward(u) for u in directions]
+    halves = [batch.weights[:, None] * loss.ggnp(F, batch.Y, Ju) for Ju in images]
+    weights = [_weights_alone(layout, u) for u in (*directions, here.theta)] if l2 else []
+    b, M = np.empty(len(images)), np.empty((len(images), len(images)))
+    for i, Ju in enumerate(images):
+        b[i] = dot(xp, here.loss_grad, Ju) + (l2 * _inner(xp, weights[i], weights[-1]) if l2 else 0.0)
+        for j, half in enumerate(halves[: i + 1]):
+            M[i, j] = M[j, i] = dot(xp, Ju, half) + (l2 * _inner(xp, weights[i], weights[j]) if l2 else 0.0)
+    return b, M
+
+
+def _weights_alone(layout, u):
+    """The blocks of u without their biases."""
+    return [block[:-1, :] for block in layout.blocks(u)]
+
+
+def _inner(xp, U, V):
+    return sum(dot(xp, u, v) for u, v in zip(U, V, strict=True))

@@ -36,9 +36,10 @@ class Batch(NamedTuple):
         """A slice of the rows, each still carrying its share of the whole batch."""
         return Batch(self.X[rows], self.Y[rows], self.w[rows], self.scale)
 
-    def head(self, n):
-        """The first n rows as a batch of their own."""
-        return self.part(slice(n))._replace(scale=1.0 / n)
+    def alone(self, rows):
+        """A slice of the rows as a batch of their own."""
+        part = self.part(rows)
+        return part._replace(scale=1.0 / part.X.shape[0])
 
 
 class Data:

@@ -87,6 +87,11 @@ class BaseCurvatureMLP(BaseEstimator, ABC):
         check_fields(solver, solver.domains, f"solver={solver.name!r}")
         first = not hasattr(self, "theta_")
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=first or not incremental)
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None. Allowed is an array-like of one "
+                "target a row. Pass y."
+            )
         y = self._checked_targets(y, X.shape[0])
         weights = self._weights(y, _checked_weights(sample_weight, X.shape[0]))
         if first or not incremental:

@@ -34,7 +34,7 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         What is minimised.
     alpha : float, default=1e-4
         Strength of the penalty on weights, at least 0.
-    init : {"glorot", "he", "orthogonal"}, default="glorot"
+    init : {"glorot", "he", "orthogonal"}, default="orthogonal"
         Random weights; biases start at zero, the last at the best constant output.
     class_weight : dict, list of dict, "balanced" or None, default=None
         Factors on the sample weights by class.
@@ -119,7 +119,7 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         solver="kfac",
         loss="log_loss",
         alpha=1e-4,
-        init="glorot",
+        init="orthogonal",
         class_weight=None,
         batch_size="auto",
         max_iter=200,
@@ -272,7 +272,7 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         if len(unseen) or (y.ndim == 2) != self.targets_.multilabel:
             raise ValueError(
                 f"y has classes {unseen!r} that were not in the classes {self.classes_!r} of the first call. Allowed "
-                "are those alone. Name all classes in the first partial_fit, or start anew with warm_start=False and fit."
+                "are those alone. Name all classes in the first partial_fit, or start anew with fit."
             )
 
     def _weights(self, y, sample_weight):

@@ -33,7 +33,7 @@ class CurvatureMLPRegressor(RegressorMixin, BaseCurvatureMLP):
         link, as autoencoders use it.
     alpha : float, default=1e-4
         Strength of the penalty on weights, at least 0.
-    init : {"glorot", "he", "orthogonal"}, default="glorot"
+    init : {"glorot", "he", "orthogonal"}, default="orthogonal"
         Random weights; biases start at zero, the last at the best constant output.
     target_scaling : {"auto", None}, default="auto"
         "auto" trains on targets of mean 0 and standard deviation 1 (weighted, by output) where the loss allows it
@@ -118,7 +118,7 @@ class CurvatureMLPRegressor(RegressorMixin, BaseCurvatureMLP):
         solver="kfac",
         loss="squared_error",
         alpha=1e-4,
-        init="glorot",
+        init="orthogonal",
         target_scaling="auto",
         batch_size="auto",
         max_iter=200,

@@ -90,7 +90,10 @@ class MLP:
     def __init__(self, sizes, activations):
         self.layout = Layout(sizes)
         self.activations = tuple(activations)
-        self._phi = tuple(ACTIVATIONS[name] for name in self.activations)
+
+    @property
+    def _phi(self):
+        return tuple(ACTIVATIONS[name] for name in self.activations)
 
     @property
     def leaks(self):

@@ -30,7 +30,7 @@ class DiagFisher(BaseEstimator):
         :math:`\lambda` at the start, above 0.
     statistics_fraction : float, default=0.125
         Part of a mini-batch that the diagonal is estimated from, in (0, 1], at least 128 rows.
-    model_fraction : float, default=0.25
+    model_fraction : float, default=1.0
         Part of a mini-batch for the exact model, in (0, 1], at least 128 rows.
 
     References
@@ -48,7 +48,7 @@ class DiagFisher(BaseEstimator):
 
     damping: float = 1.0
     statistics_fraction: float = 0.125
-    model_fraction: float = 0.25
+    model_fraction: float = 1.0
 
     name = "diag-fisher"
     domains = {"damping": POSITIVE, "statistics_fraction": FRACTION, "model_fraction": FRACTION}

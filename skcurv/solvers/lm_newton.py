@@ -108,7 +108,7 @@ class LMNewton(BaseEstimator):
 def _damped_step(here, C, lam):
     """The step alpha d, alpha, and the undamped model's value there."""
     d = -C.solve(here.grad, lam + here.objective.shift(here.theta))
-    (alpha,), predicted = minimise(here, here.grad, [d], lam)
+    (alpha,), predicted = minimise(here, [d], lam)
     d = float(alpha) * d
     return d, float(alpha), predicted - 0.5 * lam * dot(namespace(d), d, d)
 

@@ -7,7 +7,8 @@ Symbols: P the averaged curvature approximation, g the gradient, v the last upda
 2. now and then: P^-1 = (S + (lambda + l2) I)^-1, as the structure damps and inverts itself
 3. w_1 = -P^-1 g,  w_2 = v;  (alpha, mu) minimise the exact model with damping lambda over d = alpha w_1 + mu w_2
 4. at times (always on the full set): rho = (f(theta + d) - f(theta)) / m(d); lambda follows rho; d is rejected
-   when f rises
+   when f rises. In between, d is rejected when it takes the loss of rows that the model did not see to a multiple of
+   its running mean: a model on few rows can miss the curvature of the others
 
 Constants as in Martens & Grosse (2015, sections 6.5 and 7, appendix S); the floor of lambda is ours: square root of
 rounding times the mean curvature, and on mini-batches, where rho is noisy, NOISE times the fall of the loss so far.
@@ -20,7 +21,7 @@ from typing import Any
 from ..backend.namespace import finite, namespace, rounding
 from ..curvature import ggn, sampled_fisher
 from .damping import gain_ratio, martens
-from .protocol import Report, generator
+from .protocol import NAN, Report, generator
 from .quadratic_model import minimise
 
 SAMPLE = 2  # purpose of a draw
@@ -29,13 +30,16 @@ OMEGA = 0.95  # change of lambda a step
 TEST_PERIOD = 5
 BOLD = 2 / 3  # change of lambda a step where every step is tested (Martens 2010, section 4.1)
 NOISE = 1e-2  # floor of lambda on mini-batches, relative to the loss at the start
-FEWEST_ROWS = 128  # for statistics and model
+FEWEST_ROWS = 128  # for statistics, model and guard
+GUARD = 1 / 4  # part of a mini-batch, its last rows, that an untested step is tried on
+CEILING = 2  # times the running mean of the loss is what no step may reach there
+FRESH = 0.1  # weight of a new batch in that mean
 MOST_COLUMNS = 64  # up to which full-set statistics are exact
 
 
 @dataclass(frozen=True)
 class State:
-    """Progress: statistics, inverse, last update, damping, and the last tested parameters to fall back on."""
+    """Progress: damping, statistics, inverse, last update v, running mean of the loss, last tested parameters."""
 
     seed: int
     lam: float
@@ -45,11 +49,12 @@ class State:
     statistics: Any = None
     inverse: Any = None
     v: Any = None
+    level: float = 0.0
 
 
 def init(here, seed, damping):
     """The state before the first step."""
-    return State(seed, damping, abs(here.value), here.theta)
+    return State(seed, damping, abs(here.value), here.theta, level=abs(here.value))
 
 
 def rows(here, fraction):
@@ -97,7 +102,8 @@ def step(here, state, structure, invert, due, statistics_fraction, model_fractio
         damped = state.lam + here.objective.l2
         state = replace(state, inverse=invert(statistics, damped, here.theta.dtype))
     directions = [-state.inverse.mv(here.grad)] + ([] if state.v is None else [state.v])
-    c, predicted = minimise(here.head(rows(here, model_fraction)), here.grad, directions, state.lam)
+    model = here.head(rows(here, model_fraction))
+    c, predicted = minimise(model, directions, state.lam)
     if not math.isfinite(predicted):
         return _retreat(here, state, "the quadratic model is not finite")
     d = sum((float(a) * w for a, w in zip(c[1:], directions[1:], strict=True)), float(c[0]) * directions[0])
@@ -105,19 +111,28 @@ def step(here, state, structure, invert, due, statistics_fraction, model_fractio
 
 
 def _judge(here, state, alpha, predicted):
-    """Test the step where it is due, move lambda, accept or reject."""
+    """Test the step, on the whole batch where that is due: move lambda, accept or reject."""
     there = here.moved(state.v)
+    level = (1 - FRESH) * state.level + FRESH * min(here.value, CEILING * state.level)
+    state = replace(state, level=level)
     if not (here.whole or state.step % TEST_PERIOD == 0):
-        return there, state, Report(alpha, state.lam)
-    eps = rounding(here.theta)
-    if abs(predicted) <= 10 * eps * abs(here.value) and math.isfinite(there.value):
+        part = here.tail(rows(here, GUARD))
+        if there.on(part.batch).value <= max(CEILING * level, part.value):
+            return there, state, Report(alpha, state.lam)
+        return _rejected(here, state, NAN)
+    if abs(predicted) <= 10 * rounding(here.theta) * abs(here.value) and math.isfinite(there.value):
         return there, replace(state, safe=there.theta), Report(alpha, state.lam, converged=here.whole)
     rho = gain_ratio(there.value - here.value, predicted)
-    lam = max(martens(state.lam, rho, BOLD if here.whole else OMEGA**TEST_PERIOD), floor(here, state))
     if rho < 0:
-        state = replace(state, lam=lam, v=None, safe=here.theta)
-        return here, state, Report(0.0, lam, rho)
+        return _rejected(here, state, rho)
+    lam = max(martens(state.lam, rho, BOLD if here.whole else OMEGA**TEST_PERIOD), floor(here, state))
     return there, replace(state, lam=lam, safe=there.theta), Report(alpha, lam, rho)
+
+
+def _rejected(here, state, rho):
+    """Stay, with more damping and without the last update."""
+    lam = max(state.lam / (BOLD if here.whole else OMEGA**TEST_PERIOD), floor(here, state))
+    return here, replace(state, lam=lam, v=None), Report(0.0, lam, rho)
 
 
 def _retreat(here, state, trouble):

@@ -6,23 +6,23 @@ d = sum_i c_i w_i is
     M c = -b,    m(d) = g'd + d'(GGN + lambda I) d / 2 = b'c / 2.
 
 For the preconditioned gradient and the last update, c = (alpha, mu) is the step length and the momentum; on a quadratic
-they make preconditioned conjugate gradients.
+they make preconditioned conjugate gradients. Slopes b and curvature M come from the same rows: with the gradient of a
+batch and the curvature of a part of it, rows that drive the one can be missing in the other, and the step explodes.
 """
 
 import numpy as np
 
 from ..backend.namespace import dot, namespace
-from ..curvature import ggn_gram
+from ..curvature import slopes_and_gram
 
 
-def minimise(here, grad, directions, lam):
+def minimise(here, directions, lam):
     """Coefficients c (r,) of the model's minimum and its value there.
 
     Parameters
     ----------
     here : Point
-        Where the curvature is taken; possibly a part of the batch that gave `grad`.
-    grad : (p,)
+        Where the model is taken; possibly a part of a batch.
     directions : list of (p,)
     lam : float
         Damping of the model.
@@ -32,10 +32,9 @@ def minimise(here, grad, directions, lam):
     c : ndarray (r,), float64; NaN when the model is not finite
     predicted : float, at most 0
     """
-    xp = namespace(grad)
-    b = np.array([dot(xp, grad, w) for w in directions])
-    D = np.array([[dot(xp, w, u) for u in directions] for w in directions])
-    M = ggn_gram(here, directions) + lam * D
+    xp = namespace(here.theta)
+    b, M = slopes_and_gram(here, directions)
+    M = M + lam * np.array([[dot(xp, w, u) for u in directions] for w in directions])
     if not (np.isfinite(M).all() and np.isfinite(b).all()):
         return np.full(len(b), np.nan), np.nan
     scale = np.sqrt(np.diagonal(M))
