@@ -28,8 +28,10 @@ def dot(xp, x, y):
 
 
 def sigmoid(z):
-    """1 / (1 + exp(-z)) without overflow."""
-    return 0.5 * namespace(z).tanh(0.5 * z) + 0.5
+    """1 / (1 + exp(-z)), to full relative precision and without overflow."""
+    xp = namespace(z)
+    small = xp.exp(-xp.abs(z))
+    return xp.where(z > 0, xp.ones_like(z), small) / (1 + small)
 
 
 def softplus(z):

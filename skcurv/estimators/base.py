@@ -89,8 +89,8 @@ class BaseCurvatureMLP(BaseEstimator, ABC):
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=first or not incremental)
         if y is None:
             raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None. Allowed is an array-like of one "
-                "target a row. Pass y."
+                f"{type(self).__name__} requires y to be passed, but the target y is None. Allowed is an array-like of "
+                "one target a row. Pass y."
             )
         y = self._checked_targets(y, X.shape[0])
         weights = self._weights(y, _checked_weights(sample_weight, X.shape[0]))

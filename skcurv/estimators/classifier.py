@@ -225,7 +225,8 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         P : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             Of each class in the order of `classes_`; for multilabel targets of each label.
         """
-        P = self.loss_function_.predict(self._raw_outputs(X))
+        F = self._raw_outputs(X)
+        P = self.loss_function_.predict(F)
         return np.hstack([1 - P, P]) if P.shape[1] == 1 and not self.targets_.multilabel else P
 
     def predict_log_proba(self, X):

@@ -37,7 +37,7 @@ class Adam(BaseEstimator):
 
     Parameters
     ----------
-    learning_rate : float, default=0.001
+    learning_rate : float, default=0.003
         :math:`\eta`, above 0.
     beta_1 : float, default=0.9
         Decay of the running mean of gradients, in [0, 1).
@@ -57,7 +57,7 @@ class Adam(BaseEstimator):
     Adam(learning_rate=0.01)
     """
 
-    learning_rate: float = 0.001
+    learning_rate: float = 0.003
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-8

@@ -21,7 +21,7 @@ class RMSProp(BaseEstimator):
 
     Parameters
     ----------
-    learning_rate : float, default=0.001
+    learning_rate : float, default=0.003
         :math:`\eta`, above 0.
     decay : float, default=0.9
         :math:`\rho` in [0, 1).
@@ -39,7 +39,7 @@ class RMSProp(BaseEstimator):
     RMSProp(decay=0.99)
     """
 
-    learning_rate: float = 0.001
+    learning_rate: float = 0.003
     decay: float = 0.9
     epsilon: float = 1e-8
 
