@@ -7,7 +7,7 @@ the weighted mean of the losses plus a penalty that is the same for every batch;
 
 import numpy as np
 
-from .backend.namespace import dot, namespace, to_numpy
+from .backend.namespace import dot, namespace, to_numpy, total
 from .data import chunks
 
 CHUNK = 2**20  # activations held at once when only values or outputs are wanted
@@ -40,7 +40,7 @@ class Objective:
         losses = 0.0
         for rows in chunks(data.n, chunk_rows(network)):
             values = loss.value(network.output(theta, data.X[rows]), data.Y[rows])
-            losses += dot(namespace(theta), data.w[rows], values)
+            losses += total(namespace(theta), data.w[rows] * values)
         return losses / data.n + self.penalty(theta)
 
     def penalty(self, theta):
@@ -161,7 +161,7 @@ class Point:
     def value(self):
         if self._value is None:
             F, batch, objective = self.tape.F, self.batch, self.objective
-            losses = dot(namespace(F), batch.weights, objective.loss.value(F, batch.Y))
+            losses = total(namespace(F), batch.weights * objective.loss.value(F, batch.Y))
             self._value = losses + objective.penalty(self.theta)
         return self._value
 

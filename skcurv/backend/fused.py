@@ -72,12 +72,20 @@ def _logistic(F, Y, w, scale):
 
 
 @_kernel
-def _affine(A, W, b, leak, Z):
-    np.dot(A, W, Z)
+def bias_leak(Z, b, leak):
+    """Z <- max(Z + b, 0) + leak min(Z + b, 0) in place. Definition: `backend.piecewise.activate`."""
     for r in range(Z.shape[0]):
         for c in range(Z.shape[1]):
             z = Z[r, c] + b[c]
             Z[r, c] = z if z > 0 else leak * z
+
+
+@_kernel
+def gate_leak(V, A, leak):
+    """V <- V where A > 0, else leak V, in place. Definition: `backend.piecewise.gate`."""
+    for r in range(V.shape[0]):
+        for c in range(V.shape[1]):
+            V[r, c] = V[r, c] if A[r, c] > 0 else leak * V[r, c]
 
 
 @_kernel
@@ -119,7 +127,8 @@ def value_and_grad(theta, X, Y, w, scale, l2, sizes, leaks, head, work, grad):
         i, o = sizes[layer], sizes[layer + 1]
         W, b = theta[offset : offset + i * o].reshape(i, o), theta[offset + i * o : offset + (i + 1) * o]
         Z = work[used : used + n * o].reshape(n, o)
-        _affine(A, W, b, leaks[layer], Z)
+        np.dot(A, W, Z)
+        bias_leak(Z, b, leaks[layer])
         A, offset, used, widest = Z, offset + (i + 1) * o, used + n * o, max(widest, o)
     if head == SQUARED_ERROR:
         value = _squared_error(A, Y, w, scale)
@@ -142,10 +151,7 @@ def value_and_grad(theta, X, Y, w, scale, l2, sizes, leaks, head, work, grad):
         value += _layer_gradient(A, D, W, l2, gW, gb)
         below = work[spare : spare + n * i].reshape(n, i)
         np.dot(D, W.T, below)
-        leak = leaks[layer - 1]
-        for r in range(n):
-            for c in range(i):
-                below[r, c] = below[r, c] if A[r, c] > 0 else leak * below[r, c]
+        gate_leak(below, A, leaks[layer - 1])
         D, spare, other = below, other, spare
     return value
 

@@ -23,8 +23,8 @@ def total(xp, x):
 
 
 def dot(xp, x, y):
-    """The inner product of two arrays of one shape as a Python float."""
-    return total(xp, x * y)
+    """The inner product of two arrays of one shape as a Python float, by BLAS in their precision."""
+    return float(xp.reshape(x, (-1,)) @ xp.reshape(y, (-1,)))
 
 
 def sigmoid(z):
@@ -56,10 +56,11 @@ def dense(A):
 
 
 def gram(A, w):
-    """A' diag(w) A, dense, for A (n, i) dense or CSR and weights w (n,)."""
+    """A' diag(w) A, dense, for A (n, i) dense or CSR and weights w (n,) of at least 0."""
     if issparse(A):
         return (A.T @ A.multiply(w[:, None]).tocsr()).toarray()
-    return A.T @ (w[:, None] * A)
+    R = namespace(w).sqrt(w)[:, None] * A
+    return R.T @ R  # one array with itself: NumPy takes the symmetric product, half the work
 
 
 def cholesky(C):
@@ -83,6 +84,12 @@ def solve_triangular(L, b, transposed=False):
 def cholesky_solve(L, b):
     """(L L')^-1 b."""
     return solve_triangular(L, solve_triangular(L, b), transposed=True)
+
+
+def positive(x):
+    """x where it is above 0, else NaN."""
+    xp = namespace(x)
+    return xp.where(x > 0, x, xp.full_like(x, xp.nan))
 
 
 def to_numpy(x):

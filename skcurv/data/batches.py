@@ -34,7 +34,7 @@ class Batch(NamedTuple):
 
     def part(self, rows):
         """A slice of the rows, each still carrying its share of the whole batch."""
-        return Batch(self.X[rows], self.Y[rows], self.w[rows], self.scale)
+        return Batch(self.X[rows, ...], self.Y[rows, ...], self.w[rows], self.scale)
 
     def alone(self, rows):
         """A slice of the rows as a batch of their own."""
@@ -102,4 +102,4 @@ class Data:
 
 def chunks(n, rows):
     """Consecutive slices of at most `rows` of n rows."""
-    return [slice(start, start + rows) for start in range(0, n, rows)]
+    return [slice(start, min(start + rows, n)) for start in range(0, n, rows)]

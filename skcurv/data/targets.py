@@ -60,7 +60,7 @@ class RealTargets:
         y, w = y.astype(np.float64, copy=False), sample_weight / np.sum(sample_weight)
         shift = w @ y
         scale = np.sqrt(w @ (y - shift) ** 2)
-        constant = scale <= 10 * np.finfo(np.float64).eps * np.abs(y).max(axis=0)
+        constant = scale <= len(y) * np.finfo(np.float64).eps * np.abs(y).max(axis=0)
         return cls(shift, np.where(constant, 1.0, scale), one_dimensional)
 
     @classmethod

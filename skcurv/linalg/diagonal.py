@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ..backend.namespace import namespace, total
+from ..backend.namespace import namespace, positive, total
 
 
 @dataclass(frozen=True)
@@ -21,16 +21,16 @@ class Diagonal:
 
     def solve(self, b, shift):
         """b / (c + shift)."""
-        return b / (self.c + shift)
+        return b / positive(self.c + shift)
 
     def sqrt_solve(self, z, shift):
         """z / sqrt(c + shift)."""
-        return z / namespace(self.c).sqrt(self.c + shift)
+        return z / namespace(self.c).sqrt(positive(self.c + shift))
 
     def logdet(self, shift):
         """sum log(c + shift)."""
         xp = namespace(self.c)
-        return total(xp, xp.log(self.c + shift))
+        return total(xp, xp.log(positive(self.c + shift)))
 
     def diag(self):
         """c."""

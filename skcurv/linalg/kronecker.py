@@ -13,7 +13,9 @@ A 1 x 1 factor g takes none of it, for then A (x) g + d I = (A + d / g I) (x) g 
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..backend.namespace import finite, namespace, total
+import numpy as np
+
+from ..backend.namespace import namespace, positive, total
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,9 @@ class Kronecker:
         return spectra
 
     def _eigenvalues(self, layer, shift):
-        """Eigenvalues (i + 1, o) of one layer after the shift: a scalar, or one scalar a layer."""
+        """Eigenvalues (i + 1, o) of one layer after the shift: a scalar, or one scalar a layer; NaN unless positive."""
         a, _, g, _ = self._spectra[layer]
-        return a[:, None] * g[None, :] + (shift[layer] if getattr(shift, "ndim", 0) else shift)
+        return positive(a[:, None] * g[None, :] + (shift[layer] if getattr(shift, "ndim", 0) else shift))
 
     def _filtered(self, v, function):
         """function(eigenvalues) applied in the eigenbasis."""
@@ -114,7 +116,7 @@ def _damped_pair(A, G, d):
     xp = namespace(A)
     A, G = xp.astype(A, xp.float64), xp.astype(G, xp.float64)
     a, g = (total(xp, xp.linalg.diagonal(M)) / M.shape[0] for M in (A, G))
-    if not (a > 0 and g > 0):  # a dead layer: d I, split evenly
+    if a == 0 or g == 0:  # a dead layer: d I, split evenly
         return d**0.5 * xp.eye(A.shape[0], dtype=A.dtype), d**0.5 * xp.eye(G.shape[0], dtype=G.dtype)
     if G.shape[0] == 1:
         return A + d / g * xp.eye(A.shape[0], dtype=A.dtype), G
@@ -126,7 +128,8 @@ def _damped_pair(A, G, d):
 def _inverse(M):
     """M^-1 of a well-damped symmetric matrix, NaN where it has none."""
     xp = namespace(M)
-    if not finite(xp, M):
+    try:
+        inverse = xp.linalg.inv(M)
+    except np.linalg.LinAlgError:
         return M * float("nan")
-    inverse = xp.linalg.inv(M)
     return 0.5 * (inverse + inverse.T)

@@ -17,18 +17,32 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ..backend.namespace import namespace, sigmoid, softplus
+from ..backend.piecewise import activate, gate
 
 
 class Activation(NamedTuple):
     """phi, phi' and phi''; both derivatives take the input z and the output a = phi(z).
 
-    `leak` is the slope below zero of a function that is the identity above it, else None.
+    `leak` is the slope below zero of a function that is the identity above it, else None. For such a function z and a
+    have one sign, and a tape keeps a alone.
     """
 
     value: Callable
     slope: Callable
     curvature: Callable
     leak: float | None = None
+
+    def layer(self, Z, b):
+        """z = Z + b and phi(z), for Z (n, o) that is not needed any more."""
+        if self.leak is not None:
+            a = activate(Z, b, self.leak)
+            return a, a
+        z = Z + b
+        return z, self.value(z)
+
+    def chain(self, V, z, a):
+        """V * phi'(z), for V (n, o) that is not needed any more."""
+        return V * self.slope(z, a) if self.leak is None else gate(V, a, self.leak)
 
 
 def _tanh(z):
@@ -37,10 +51,7 @@ def _tanh(z):
 
 def _piecewise_linear(leak):
     def value(z):
-        xp = namespace(z)
-        if leak == 1:
-            return z
-        return xp.maximum(z, leak * z if leak else xp.zeros_like(z))
+        return namespace(z).where(z > 0, z, leak * z)
 
     def slope(z, a):
         xp = namespace(z)

@@ -31,7 +31,7 @@ class Tape(NamedTuple):
 
     def part(self, rows):
         """The tape of a slice of rows, as views."""
-        return Tape(self.theta, [A[rows] for A in self.A], [Z[rows] for Z in self.Z])
+        return Tape(self.theta, [A[rows, ...] for A in self.A], [Z[rows, ...] for Z in self.Z])
 
 
 class LayerPairs(NamedTuple):
@@ -103,65 +103,68 @@ class MLP:
 
     def forward(self, theta, X):
         """The tape at theta (p,) for X (n, d), dense or CSR."""
-        A, Z = [X], []
+        phi, A, Z = self._phi, [X], []
         for layer in range(len(self.layout.shapes)):
             block = self.layout.block(theta, layer)
-            Z.append(A[-1] @ block[:-1, :] + block[-1, :])
-            if layer < len(self._phi):
-                A.append(self._phi[layer].value(Z[-1]))
+            product = A[-1] @ block[:-1, :]
+            if layer < len(phi):
+                z, a = phi[layer].layer(product, block[-1, :])
+                A.append(a)
+            else:
+                z = product + block[-1, :]
+            Z.append(z)
         return Tape(theta, A, Z)
 
     def output(self, theta, X):
         """The raw output (n, k) alone."""
-        A = X
-        for layer in range(len(self.layout.shapes)):
+        phi, A = self._phi, X
+        for layer in range(len(phi)):
             block = self.layout.block(theta, layer)
-            A = A @ block[:-1, :] + block[-1, :]
-            if layer < len(self._phi):
-                A = self._phi[layer].value(A)
-        return A
+            A = phi[layer].layer(A @ block[:-1, :], block[-1, :])[1]
+        block = self.layout.block(theta, len(phi))
+        return A @ block[:-1, :] + block[-1, :]
 
     def pullback(self, tape, V):
         """The pairs (A_l, G_l) of J'V for output cotangents V (n, k)."""
-        G, pairs = V, [(tape.A[-1], V)]
-        for layer in range(len(self._phi) - 1, -1, -1):
+        phi, G, pairs = self._phi, V, [(tape.A[-1], V)]
+        for layer in range(len(phi) - 1, -1, -1):
             W = self.layout.block(tape.theta, layer + 1)[:-1, :]
-            G = (G @ W.T) * self._phi[layer].slope(tape.Z[layer], tape.A[layer + 1])
+            G = phi[layer].chain(G @ W.T, tape.Z[layer], tape.A[layer + 1])
             pairs.append((tape.A[layer], G))
         return LayerPairs(pairs[::-1])
 
     def pushforward(self, tape, u):
         """J u (n, k) for a parameter tangent u (p,)."""
-        return self._tangents(tape, u)[1][-1]
-
-    def _tangents(self, tape, u):
-        """R{A_l} (None for the inputs) and R{Z_l} of all layers."""
-        RA, RZ = [None], []
+        phi, RA = self._phi, None
         for layer in range(len(self.layout.shapes)):
-            U = self.layout.block(u, layer)
-            tangent = tape.A[layer] @ U[:-1, :] + U[-1, :]
-            if layer:
-                tangent = tangent + RA[-1] @ self.layout.block(tape.theta, layer)[:-1, :]
-            RZ.append(tangent)
-            if layer < len(self._phi):
-                RA.append(self._phi[layer].slope(tape.Z[layer], tape.A[layer + 1]) * tangent)
-        return RA, RZ
+            tangent = self._tangent(tape, u, layer, RA)
+            if layer < len(phi):
+                RA = phi[layer].chain(tangent, tape.Z[layer], tape.A[layer + 1])
+        return tangent
+
+    def _tangent(self, tape, u, layer, RA):
+        """R{Z_l} from R{A_l}, which is None for the inputs."""
+        U = self.layout.block(u, layer)
+        tangent = tape.A[layer] @ U[:-1, :] + U[-1, :]
+        return tangent if RA is None else tangent + RA @ self.layout.block(tape.theta, layer)[:-1, :]
 
     def second_order(self, tape, V, u):
         """(sum_i V_i . d2 F_i / d theta^2) u (p,): the Hessian is the GGN plus this."""
-        RA, RZ = self._tangents(tape, u)
-        xp = namespace(V)
+        xp, phi, RA, RZ = namespace(V), self._phi, [None], []
+        for layer in range(len(phi)):
+            RZ.append(self._tangent(tape, u, layer, RA[-1]))
+            RA.append(phi[layer].slope(tape.Z[layer], tape.A[layer + 1]) * RZ[-1])
         G, RG = V, xp.zeros_like(V)
         parts = []
-        for layer in range(len(self._phi), -1, -1):
+        for layer in range(len(phi), -1, -1):
             weights = inner(tape.A[layer], RG)
             if layer:
                 weights = weights + inner(RA[layer], G)
             parts.append(xp.concat([weights, xp.sum(RG, axis=0)[None, :]], axis=0))
             if layer:
                 W, U = self.layout.block(tape.theta, layer)[:-1, :], self.layout.block(u, layer)[:-1, :]
-                phi, z, a = self._phi[layer - 1], tape.Z[layer - 1], tape.A[layer]
-                above, slope = G @ W.T, phi.slope(z, a)
-                RG = (RG @ W.T + G @ U.T) * slope + above * phi.curvature(z, a) * RZ[layer - 1]
+                z, a = tape.Z[layer - 1], tape.A[layer]
+                above, slope = G @ W.T, phi[layer - 1].slope(z, a)
+                RG = (RG @ W.T + G @ U.T) * slope + above * phi[layer - 1].curvature(z, a) * RZ[layer - 1]
                 G = above * slope
         return self.layout.join(parts[::-1])

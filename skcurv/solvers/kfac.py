@@ -35,7 +35,7 @@ class KFAC(BaseEstimator):
         Steps between inversions of the factors, at least 1; the first three steps always invert.
     statistics_fraction : float, default=0.125
         Part of a mini-batch that the factors are estimated from, in (0, 1], at least 128 rows.
-    model_fraction : float, default=0.25
+    model_fraction : float, default=0.125
         Part of a mini-batch for the exact model, in (0, 1], at least 128 rows.
 
     References
@@ -53,7 +53,7 @@ class KFAC(BaseEstimator):
     damping: float = 1.0
     refresh_period: int = 20
     statistics_fraction: float = 0.125
-    model_fraction: float = 0.25
+    model_fraction: float = 0.125
 
     name = "kfac"
     domains = {

@@ -26,12 +26,14 @@ from .quadratic_model import minimise
 
 SAMPLE = 2  # purpose of a draw
 DECAY = 0.95  # of the statistics
+WARM_UP = 20  # steps that all update the statistics
+STATISTICS_PERIOD = 4  # steps between updates on mini-batches thereafter
 OMEGA = 0.95  # change of lambda a step
 TEST_PERIOD = 5
 BOLD = 2 / 3  # change of lambda a step where every step is tested (Martens 2010, section 4.1)
 NOISE = 1e-2  # floor of lambda on mini-batches, relative to the loss at the start
 FEWEST_ROWS = 128  # for statistics, model and guard
-GUARD = 1 / 4  # part of a mini-batch, its last rows, that an untested step is tried on
+GUARD = 1 / 8  # part of a mini-batch, its last rows, that an untested step is tried on
 CEILING = 2  # times the running mean of the loss is what no step may reach there
 FRESH = 0.1  # weight of a new batch in that mean
 MOST_COLUMNS = 64  # up to which full-set statistics are exact
@@ -46,6 +48,7 @@ class State:
     start: float
     safe: Any
     step: int = 0
+    updates: int = 0
     statistics: Any = None
     inverse: Any = None
     v: Any = None
@@ -63,12 +66,16 @@ def rows(here, fraction):
 
 
 def averaged(here, state, structure, fraction):
-    """Statistics with this batch's part blended in."""
+    """The state with statistics from this batch's part blended in, where that is due."""
+    if not (here.whole or state.step < WARM_UP or state.step % STATISTICS_PERIOD == 0):
+        return state
     part = here.head(rows(here, fraction))
     exact = here.whole and here.batch.Y.shape[1] <= MOST_COLUMNS
     S = (ggn if exact else sampled_fisher)(part, generator(state.seed, state.step, SAMPLE))
-    new = structure(part, S)
-    return new if state.statistics is None else state.statistics.blend(new, min(1 - 1 / (state.step + 1), DECAY))
+    new, updates = structure(part, S), state.updates + 1
+    if state.updates:
+        new = state.statistics.blend(new, min(1 - 1 / updates, DECAY))
+    return replace(state, statistics=new, updates=updates)
 
 
 def floor(here, state):
@@ -96,18 +103,17 @@ def step(here, state, structure, invert, due, statistics_fraction, model_fractio
     here.tape  # noqa: B018 - one forward pass serves value, gradient, statistics and model
     if not (math.isfinite(here.value) and finite(namespace(here.theta), here.grad)):
         return _retreat(here, state, "the loss or its gradient is not finite")
-    statistics = averaged(here, state, structure, statistics_fraction)
-    state = replace(state, statistics=statistics, step=state.step + 1)
+    state = averaged(here, state, structure, statistics_fraction)
     if due:
         damped = state.lam + here.objective.l2
-        state = replace(state, inverse=invert(statistics, damped, here.theta.dtype))
+        state = replace(state, inverse=invert(state.statistics, damped, here.theta.dtype))
     directions = [-state.inverse.mv(here.grad)] + ([] if state.v is None else [state.v])
     model = here.head(rows(here, model_fraction))
     c, predicted = minimise(model, directions, state.lam)
     if not math.isfinite(predicted):
         return _retreat(here, state, "the quadratic model is not finite")
     d = sum((float(a) * w for a, w in zip(c[1:], directions[1:], strict=True)), float(c[0]) * directions[0])
-    return _judge(here, replace(state, v=d), float(c[0]), predicted)
+    return _judge(here, replace(state, v=d, step=state.step + 1), float(c[0]), predicted)
 
 
 def _judge(here, state, alpha, predicted):
@@ -138,5 +144,5 @@ def _rejected(here, state, rho):
 def _retreat(here, state, trouble):
     """Back to the last tested parameters with ten times the damping and no memory."""
     lam = 10 * state.lam
-    state = replace(state, lam=lam, v=None, statistics=None, step=0)
+    state = replace(state, lam=lam, v=None, updates=0)
     return here.at(state.safe), state, Report(0.0, lam, trouble=trouble)

@@ -1,0 +1,152 @@
+import numpy as np
+import pytest
+
+from skcurv import curvature
+
+from .. import oracles
+from ..cases import CASES, assert_close, case, problem
+
+RANDOM = np.random.default_rng(0)
+every_case = pytest.mark.parametrize("c", CASES.values(), ids=CASES)
+
+
+def _terms(p):
+    """Roundings on the way to an entry: the sums over rows, columns and two passes through the network."""
+    return 20 * p.theta.size * p.Y.size
+
+
+def _columns(p, sparse=False):
+    here = p.point(sparse=sparse)
+    return here, curvature.ggn(here, RANDOM)
+
+
+def _matrix(operator, size):
+    return np.stack([operator.mv(e) for e in np.eye(size)], axis=1)
+
+
+@every_case
+def test_dense_equals_brute_force(c):
+    p = problem(c)
+    C = curvature.dense(*_columns(p)).C
+    np.testing.assert_array_equal(C, C.T)
+    assert_close(C, oracles.ggn(p), _terms(p))
+
+
+@every_case
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
+def test_structures_hold_the_same_matrix(c, sparse):
+    p = problem(c)
+    here, S = _columns(p, sparse)
+    C = oracles.ggn(p)
+    scale = np.abs(C).max()
+    assert_close(curvature.dense(here, S).C, C, _terms(p))
+    assert_close(curvature.diagonal(here, S).diag(), np.diagonal(C), _terms(p), scale=scale)
+    R = curvature.gram(here, S).R
+    assert R.shape == (here.n * S.shape[2], p.theta.size)
+    assert_close(R.T @ R, C, _terms(p), scale=scale)
+    assert_close(_matrix(curvature.by_layer(here, S), p.theta.size), oracles.blocks_only(c, C), _terms(p), scale=scale)
+
+
+@every_case
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
+def test_kronecker_factors_equal_the_loops(c, sparse):
+    p = problem(c)
+    operator = curvature.kronecker(*_columns(p, sparse))
+    for A, G, (loop_A, loop_G) in zip(operator.A, operator.G, oracles.kronecker_factors(p), strict=True):
+        assert_close(A, loop_A, _terms(p))
+        assert_close(G, loop_G, _terms(p), scale=max(np.abs(loop_G).max(), 1e-3))
+
+
+@every_case
+def test_kronecker_of_a_part_averages_inputs_over_the_part(c):
+    p = problem(c)
+    part = p.point().parts(3)[0]
+    kept = np.flatnonzero(p.v)[:3]
+    alone = p._replace(X=p.X[kept], Y=p.Y[kept], v=p.v[kept])
+    share = p.v[kept].sum() / p.v.sum()
+    operator = curvature.kronecker(part, curvature.ggn(part, RANDOM))
+    for A, G, (loop_A, loop_G) in zip(operator.A, operator.G, oracles.kronecker_factors(alone), strict=True):
+        assert_close(A, loop_A, _terms(p))
+        assert_close(G, share * loop_G, _terms(p), scale=max(np.abs(loop_G).max(), 1e-3))
+
+
+@every_case
+def test_kronecker_is_exact_for_one_sample(c):
+    p = problem(c, n=1)
+    exact = oracles.blocks_only(c, oracles.ggn(p))
+    assert_close(_matrix(curvature.kronecker(*_columns(p)), p.theta.size), exact, _terms(p))
+
+
+@pytest.mark.parametrize("network", ["linear", "linear one output", "deep linear"])
+def test_kronecker_is_exact_for_linear_networks_with_squared_error(network):
+    c = case(network, "squared_error")
+    p = problem(c)
+    exact = oracles.blocks_only(c, oracles.ggn(p))
+    assert_close(_matrix(curvature.kronecker(*_columns(p)), p.theta.size), exact, _terms(p))
+
+
+def test_kronecker_is_an_approximation_otherwise():
+    c = case("tanh", "multinomial")
+    p = problem(c)
+    exact = oracles.blocks_only(c, oracles.ggn(p))
+    gap = np.abs(_matrix(curvature.kronecker(*_columns(p)), p.theta.size) - exact).max()
+    assert gap > 1e-3 * np.abs(exact).max()
+
+
+@pytest.mark.parametrize("network", ["linear", "deep relu", "one unit"])
+@pytest.mark.parametrize("vector", [False, True], ids=["scalar shift", "vector shift"])
+def test_sample_space_and_parameter_space_solve_alike(network, vector):
+    p = problem(case(network, "multinomial"), n=4)
+    here, S = _columns(p)
+    b, shift = RANDOM.normal(size=p.theta.size), 0.3
+    shift = shift + RANDOM.random(p.theta.size) if vector else shift
+    ours, theirs = curvature.gram(here, S), curvature.dense(here, S)
+    terms = _terms(p) * (1 + np.trace(theirs.C) / 0.3)  # the condition number
+    assert_close(ours.solve(b, shift), theirs.solve(b, shift), terms)
+    assert_close(ours.logdet(shift), theirs.logdet(shift), terms, scale=p.theta.size)
+
+
+@every_case
+def test_curvatures_of_parts_add_up(c):
+    p = problem(c)
+    whole, S = _columns(p)
+    parts = [(part, curvature.ggn(part, RANDOM)) for part in whole.parts(2)]
+    assert len(parts) == 3
+    for structure in (curvature.dense, curvature.diagonal, curvature.by_layer):
+        added = [structure(*part) for part in parts]
+        one = added[0] + added[1] + added[2]
+        matrix = _matrix(structure(whole, S), p.theta.size)
+        assert_close(_matrix(one, p.theta.size), matrix, _terms(p))
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "bernoulli", "multinomial"])
+def test_monte_carlo_fisher_tends_to_the_exact_one(loss):
+    p = problem(case("one unit", loss))
+    here, rng, draws = p.point(), np.random.default_rng(3), 2000
+    C = np.stack([curvature.dense(here, curvature.sampled_fisher(here, rng)).C for _ in range(draws)])
+    error = np.abs(C.mean(axis=0) - oracles.ggn(p))
+    # 11 x 11 entries at 5.5 standard errors: a false alarm in 10^5 draws of the seed
+    assert np.all(error <= 5.5 * C.std(axis=0) / np.sqrt(draws) + 1e-12)
+
+
+def test_empirical_fisher_is_another_matrix_where_the_model_is_wrong():
+    p = problem(case("one output", "squared_error"))
+    F = oracles.forward(p.case, p.theta, p.X)
+    exact = oracles.ggn(p)
+    for residual in (1.0, 3.0):  # gradients of +-r: r^2 times the Fisher, right at r = 1 only
+        signs = np.where(np.arange(len(F)) % 2, residual, -residual)[:, None]
+        here = p._replace(Y=F + signs).point()
+        empirical = curvature.dense(here, curvature.empirical_fisher(here, RANDOM)).C
+        assert_close(empirical, residual**2 * exact, _terms(p))
+
+
+@every_case
+def test_empirical_fisher_is_the_sum_of_squared_gradients(c):
+    p = problem(c)
+    here = p.point()
+    expected = np.zeros((p.theta.size,) * 2)
+    for i in np.flatnonzero(p.v):
+        alone = p._replace(X=p.X[[i]], Y=p.Y[[i]], v=p.v[[i]], alpha=0.0)
+        g = oracles.gradient(alone)
+        expected += p.v[i] / p.v.sum() * np.outer(g, g)
+    assert_close(curvature.dense(here, curvature.empirical_fisher(here, RANDOM)).C, expected, _terms(p))
