@@ -77,7 +77,7 @@ class _FusedPlan:
         self.work = np.empty(0, dtype)
 
     def __call__(self, theta, batch, l2):
-        X, Y, w, scale, _ = batch
+        X, Y, w, scale, *_ = batch
         if self.work.size < X.shape[0] * self.entries:
             self.work = np.empty(X.shape[0] * self.entries, theta.dtype)
         grad = np.empty_like(theta)
@@ -144,7 +144,7 @@ class Point:
     @property
     def whole(self):
         """Whether the batch is the full set."""
-        return self.batch is self.objective.data.all()
+        return self.batch.whole
 
     @property
     def fused(self):

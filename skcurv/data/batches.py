@@ -18,7 +18,8 @@ OWNED = 2**20  # a whole set of at most this many entries is held in own buffers
 class Batch(NamedTuple):
     """Rows X (n, d), targets Y (n, k), weights w (n,) of mean about one, and scale = 1 / n.
 
-    A batch taken by `Data.batches` lives in buffers that the next one overwrites.
+    `owned` says that compiled kernels can take it, `whole` that it is everything. A batch taken by `Data.batches` lives
+    in buffers that the next one overwrites.
     """
 
     X: Any
@@ -26,6 +27,7 @@ class Batch(NamedTuple):
     w: Any
     scale: float
     owned: bool = False
+    whole: bool = False
 
     @property
     def weights(self):
@@ -61,21 +63,20 @@ class Data:
         self.n = X.shape[0]
         self.total_weight = float(np.sum(sample_weight, dtype=np.float64))
         self.w = (sample_weight / (self.total_weight / self.n)).astype(Y.dtype)
-        self._all = self._whole()
-
-    def _whole(self):
-        owned = not issparse(self.X) and self.X.size <= OWNED
-        X = np.array(self.X, dtype=self.Y.dtype, order="C") if owned else self.X
-        return Batch(X, self.Y, self.w, 1.0 / self.n, owned)
+        self._all = None
 
     def all(self):
         """Every row, the same object at each call."""
+        if self._all is None:
+            owned = not issparse(self.X) and self.X.size <= OWNED
+            X = np.array(self.X, dtype=self.Y.dtype, order="C") if owned else self.X
+            self._all = Batch(X, self.Y, self.w, 1.0 / self.n, owned, whole=True)
         return self._all
 
     def batches(self, size, seed, epoch):
         """The batches of one epoch, in an order drawn from (seed, epoch)."""
         if size >= self.n:
-            yield self._all
+            yield self.all()
             return
         order = np.random.default_rng((seed, epoch, SHUFFLE)).permutation(self.n)
         take = self._take_sparse if issparse(self.X) else self._take_dense(size)

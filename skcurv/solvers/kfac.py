@@ -1,6 +1,7 @@
 r"""K-FAC: the natural gradient with a Kronecker-factored Fisher matrix (Martens & Grosse 2015)."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sklearn.base import BaseEstimator
 
@@ -83,7 +84,7 @@ def _invert(statistics, d, dtype):
 
 
 def _check_memory(layout):
-    entries = sum((i + 1) ** 2 + o**2 for i, o in zip(layout.sizes, layout.sizes[1:], strict=False))
+    entries = sum((i + 1) ** 2 + o**2 for i, o in pairwise(layout.sizes))
     needed = 4 * 8 * entries  # statistics, damped, inverse, work space
     if needed > MEMORY_LIMIT:
         raise ValueError(

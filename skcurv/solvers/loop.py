@@ -118,11 +118,11 @@ def train(solver, objective, theta, budget, seed, started, resumed=None, validat
 
 def _epochs(solver, objective, theta, budget, seed, state, done):
     """After each epoch: its number, its steps, its mean loss, the Point, the state, the last report and tested rho."""
-    here = objective.point(theta)
+    here = None
     for epoch in range(done + 1, done + budget.max_iter + 1):
         losses, rows, steps, rho = 0.0, 0, 0, NAN
         for batch in objective.data.batches(budget.batch_size, seed, epoch):
-            before = here.on(batch)
+            before = objective.point(theta, batch) if here is None else here.on(batch)
             state = solver.init(before, seed) if epoch == 1 and steps == 0 and state is None else state
             here, state, report = solver.step(before, state)
             steps += 1
