@@ -28,7 +28,7 @@ class Objective:
     def __init__(self, network, loss, data, alpha):
         self.network, self.loss, self.data = network, loss, data
         self.l2 = alpha / data.total_weight
-        self._plan = None
+        self._plan = self._shift = None
 
     def point(self, theta, batch=None):
         """theta on a batch (all rows by default)."""
@@ -52,7 +52,9 @@ class Objective:
 
     def shift(self, theta):
         """The penalty's Hessian as a diagonal (p,): l2 at weights, 0 at biases."""
-        return self.l2 * self.network.layout.penalised(theta)
+        if self._shift is None or self._shift.dtype != theta.dtype:
+            self._shift = self.l2 * self.network.layout.penalised(theta)
+        return self._shift
 
     def fused(self, theta, batch):
         """Value and gradient by the compiled kernel, or None where it does not apply."""

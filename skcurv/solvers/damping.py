@@ -7,11 +7,21 @@ which nudges lambda once in a while.
 
 import math
 
+from ..backend.namespace import rounding
+
+ROUNDINGS = 10  # of the value, below which a decrease is convergence
+
 
 def gain_ratio(actual, predicted):
     """rho of a change `actual` of the value where `predicted` < 0 was hoped for; -inf when it is no number."""
     rho = actual / predicted if predicted < 0 else -math.inf
     return rho if math.isfinite(rho) else -math.inf
+
+
+def negligible(here, there, predicted):
+    """Whether the predicted decrease, and any rise there is, are within rounding of the value: convergence."""
+    unit = ROUNDINGS * rounding(here.theta) * abs(here.value)
+    return abs(predicted) <= unit and there.value - here.value <= unit
 
 
 def nielsen(lam, rho, rejections):

@@ -6,10 +6,10 @@ COLUMNS = ("iteration", "epoch", "seconds", "loss", "validation_score", "step_le
 
 
 class History:
-    """Rows that grow during a fit."""
+    """Rows that grow during a fit, and the objective at its start."""
 
-    def __init__(self):
-        self.rows = []
+    def __init__(self, start):
+        self.start, self.rows = start, []
 
     def add(self, *row):
         """One row, in the order of COLUMNS."""

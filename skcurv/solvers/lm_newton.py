@@ -19,7 +19,7 @@ from sklearn.base import BaseEstimator
 
 from ..backend.namespace import dot, finite, namespace, rounding
 from ..curvature import by_layer, dense, ggn, gram
-from .damping import gain_ratio, nielsen
+from .damping import gain_ratio, negligible, nielsen
 from .protocol import POSITIVE, Report
 from .quadratic_model import minimise
 
@@ -27,7 +27,6 @@ STRUCTURES = {"dense": dense, "gram": gram, "layer": by_layer}
 TRIES = 20  # each doubles the factor on lambda: together beyond any scale
 START = 1e-3  # lambda at the start, relative to the largest diagonal entry of C (Madsen et al. 2004, eq. 3.14)
 STRIP = 2**20  # entries of one strip of C's accumulation
-NEGLIGIBLE = 10  # a predicted decrease below this many roundings of the value is convergence
 
 
 @dataclass(eq=False, repr=False)
@@ -87,16 +86,15 @@ class LMNewton(BaseEstimator):
 
     def step(self, here, state):
         C = _curvature(self.structure, self.memory_limit, here)
-        xp, eps = namespace(here.theta), rounding(here.theta)
-        diagonal = C.diag()
+        xp, diagonal = namespace(here.theta), C.diag()
         if not (finite(xp, diagonal) and math.isfinite(here.value)):
             return here, state, Report(0.0, trouble="the loss or its curvature is not finite")
-        least = math.sqrt(eps) * (float(xp.mean(diagonal)) or 1.0)
+        least = math.sqrt(rounding(here.theta)) * (float(xp.mean(diagonal)) or 1.0)
         lam = max(START * float(xp.max(diagonal)) if state is None else state, least)
         for rejections in range(TRIES):
             d, alpha, predicted = _damped_step(here, C, lam)
             there = here.moved(d)
-            if abs(predicted) <= NEGLIGIBLE * eps * abs(here.value) and math.isfinite(there.value):
+            if negligible(here, there, predicted):
                 return there, lam, Report(alpha, lam, converged=here.whole)
             rho = gain_ratio(there.value - here.value, predicted)
             lam = max(nielsen(lam, rho, rejections), least)

@@ -1,8 +1,9 @@
 """The one loop: epochs of batches, stopping, early stopping, the best point, and what happens when a fit fails.
 
 A row's loss is the mean of the epoch's batch objectives, each taken before its step. The full objective is evaluated
-at the start and at the end. The end is the last point; with early stopping the best validated one. When the run broke
-down, or ends above its start, the better of the start and the best epoch is returned with one warning.
+at the start and at the end. The end is the last point; with early stopping the best validated one, the start included.
+When the run broke down, or ends above its start, the better of the start and of the first parameters of the best epoch
+is returned with one warning; a run that goes on is held against the start of the first.
 """
 
 import copy
@@ -10,7 +11,7 @@ import math
 import time
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -60,21 +61,21 @@ class Result:
 
 
 class _Watch:
-    """Keeps the best epoch by loss and by validation score, and counts the epochs without improvement."""
+    """Keeps the best epoch by loss and the best point by validation score; counts the epochs without improvement."""
 
-    def __init__(self, tol, patience):
+    def __init__(self, tol, patience, theta, score):
         self.tol, self.patience = tol, patience
-        self.stale, self.least, self.theta = 0, math.inf, None
-        self.top, self.validated = -math.inf, None
+        self.stale, self.least, self.theta = 0, math.inf, theta
+        self.top, self.validated = (-math.inf, None) if math.isnan(score) else (score, theta)
 
-    def see(self, theta, loss, score):
-        """Take in one epoch; True when it is time to stop."""
+    def see(self, first, loss, last, score):
+        """Take in an epoch: its first parameters, its loss, its last parameters, their score; True to stop."""
         improved = loss < self.least - self.tol if math.isnan(score) else score > self.top + self.tol
         self.stale = 0 if improved else self.stale + 1
         if loss < self.least:
-            self.least, self.theta = loss, theta + 0
+            self.least, self.theta = loss, first
         if score > self.top:
-            self.top, self.validated = score, theta + 0
+            self.top, self.validated = score, last + 0
         return self.stale >= self.patience
 
 
@@ -109,57 +110,70 @@ def train(solver, objective, theta, budget, seed, started, resumed=None, validat
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
         value = objective.value(theta)
-        state, history = copy.deepcopy(resumed) if resumed else (None, History())
-        watch = _Watch(budget.tol, budget.patience)
-        stepper = _epochs(solver, objective, theta + 0, budget, seed, state, history.last("epoch"))
-        ended, end, state = _run(stepper, objective, history, watch, started, validate, tell)
+        state, history = copy.deepcopy(resumed) if resumed else (None, History(value))
+        watch = _Watch(budget.tol, budget.patience, theta + 0, validate(theta) if validate else NAN)
+        epochs = _epochs(solver, objective, theta + 0, budget, seed, state, history.last("epoch"))
+        ended, end, state = _run(epochs, history, watch, started, validate, tell)
         return _finish(solver, objective, budget, (theta + 0, value), (end, state), history, watch, ended)
 
 
+class _Epoch(NamedTuple):
+    """One epoch: its number and steps, its first parameters and mean loss, where it ended, the last report."""
+
+    number: int
+    steps: int
+    first: Any
+    loss: float
+    last: Any
+    state: Any
+    report: Any
+
+
 def _epochs(solver, objective, theta, budget, seed, state, done):
-    """After each epoch: its number, its steps, its mean loss, the Point, the state, the last report and tested rho."""
+    """Take the steps of one epoch after the other; rho is the last that was tested in an epoch."""
     here = None
     for epoch in range(done + 1, done + budget.max_iter + 1):
-        losses, rows, steps, rho = 0.0, 0, 0, NAN
+        losses, rows, steps, rho, first = 0.0, 0, 0, NAN, (theta if here is None else here.theta) + 0
         for batch in objective.data.batches(budget.batch_size, seed, epoch):
             before = objective.point(theta, batch) if here is None else here.on(batch)
-            state = solver.init(before, seed) if epoch == 1 and steps == 0 and state is None else state
+            state = solver.init(before, seed) if state is None and epoch == 1 and steps == 0 else state
             here, state, report = solver.step(before, state)
             steps += 1
             rho = rho if math.isnan(report.gain_ratio) else report.gain_ratio
             if not report.trouble:
                 losses, rows = losses + before.value * before.n, rows + before.n
-        yield epoch, steps, losses / rows if rows else NAN, here, state, report._replace(gain_ratio=rho)
+        loss = losses / rows if rows else NAN
+        yield _Epoch(epoch, steps, first, loss, here.theta, state, report._replace(gain_ratio=rho))
 
 
-def _run(epochs, objective, history, watch, started, validate, tell):
+def _run(epochs, history, watch, started, validate, tell):
     """Follow the epochs until one of them ends the run: why it ended, the last parameters, the state."""
     iteration = history.last("iteration")
-    for epoch, steps, loss, here, state, report in epochs:
+    for number, steps, first, loss, last, state, report in epochs:
         iteration += steps
-        sound = math.isfinite(loss) and finite(namespace(here.theta), here.theta)
-        score = validate(here.theta) if validate and sound else NAN
+        sound = math.isfinite(loss) and finite(namespace(last), last)
+        score = validate(last) if validate and sound else NAN
         seconds = time.perf_counter() - started
-        history.add(iteration, epoch, seconds, loss, score, report.step_length, report.damping, report.gain_ratio)
+        history.add(iteration, number, seconds, loss, score, report.step_length, report.damping, report.gain_ratio)
         if tell:
-            tell(f"epoch {epoch}, loss {loss:.8g}" + ("" if math.isnan(score) else f", validation score {score:.6g}"))
+            tell(f"epoch {number}, loss {loss:.8g}" + ("" if math.isnan(score) else f", validation score {score:.6g}"))
         if not sound:
-            return f"the loss is no longer finite in iteration {iteration}", here.theta, state
-        if watch.see(here.theta, loss, score) or report.converged:
-            return "converged", here.theta, state
-    return "budget", here.theta, state
+            return f"the loss is no longer finite in iteration {iteration}", last, state
+        if watch.see(first, loss, last, score) or report.converged:
+            return "converged", last, state
+    return "budget", last, state
 
 
 def _finish(solver, objective, budget, start, end, history, watch, ended):
     """Choose the point to return, and warn once if this is not the plain end of a run."""
     (theta, state), iteration = end, history.last("iteration")
+    loss, limit = objective.value(theta), max(start[1], history.start)
     failure = "" if ended in ("converged", "budget") else ended
-    if watch.validated is not None:
-        theta = watch.validated
-    loss, limit = objective.value(theta), start[1] + ROUNDING * rounding(theta) * abs(start[1])
-    if watch.validated is None and not loss <= limit:  # NaN is worse
-        failure = failure or f"the objective rose from {start[1]:.6g} to {loss:.6g} by iteration {iteration}"
+    if not loss <= limit + ROUNDING * rounding(theta) * abs(limit):  # NaN is worse
+        failure = failure or f"the objective rose from {limit:.6g} to {loss:.6g} by iteration {iteration}"
         theta, loss = _better(objective, start, watch.theta)
+    if watch.validated is not None:
+        theta, loss = watch.validated, objective.value(watch.validated)
     if failure:
         _warn(f"solver={solver.name!r} failed: {failure}. The best point seen is kept. Remedy: {solver.remedy}.")
     elif ended == "budget" and budget.tol > 0:
@@ -172,8 +186,8 @@ def _finish(solver, objective, budget, start, end, history, watch, ended):
 
 def _better(objective, start, best):
     """The better of the start (theta, value) and the best epoch."""
-    value = math.inf if best is None else objective.value(best)
-    return (best, value) if value < start[1] else start
+    value = objective.value(best)
+    return (best, value) if value < start[1] or math.isnan(start[1]) else start
 
 
 def _warn(message):

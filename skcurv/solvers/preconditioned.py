@@ -20,7 +20,7 @@ from typing import Any
 
 from ..backend.namespace import finite, namespace, rounding
 from ..curvature import ggn, sampled_fisher
-from .damping import gain_ratio, martens
+from .damping import gain_ratio, martens, negligible
 from .protocol import NAN, Report, generator
 from .quadratic_model import minimise
 
@@ -126,7 +126,7 @@ def _judge(here, state, alpha, predicted):
         if there.on(part.batch).value <= max(CEILING * level, part.value):
             return there, state, Report(alpha, state.lam)
         return _rejected(here, state, NAN)
-    if abs(predicted) <= 10 * rounding(here.theta) * abs(here.value) and math.isfinite(there.value):
+    if negligible(here, there, predicted):
         return there, replace(state, safe=there.theta), Report(alpha, state.lam, converged=here.whole)
     rho = gain_ratio(there.value - here.value, predicted)
     if rho < 0:

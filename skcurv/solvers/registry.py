@@ -27,7 +27,9 @@ def resolve(solver):
             known = ", ".join(repr(name) for name in SOLVERS)
             raise ValueError(f"solver={solver!r} was given. Known are {known}. Use one of them or a solver object.")
         return SOLVERS[solver]()
-    if not all(hasattr(solver, method) for method in ("init", "step", "batch_size", "domains")):
+    if isinstance(solver, type) or not all(
+        hasattr(solver, method) for method in ("init", "step", "batch_size", "domains")
+    ):
         raise TypeError(
             f"solver={solver!r} of type {type(solver).__name__} was given. Allowed is a name or a solver object. "
             "Pass for example 'kfac' or skcurv.solvers.KFAC()."
