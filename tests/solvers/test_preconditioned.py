@@ -1,0 +1,188 @@
+"""What K-FAC and the diagonal Fisher share: statistics, refreshes, the damping and its floor, rejections."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from skcurv import curvature
+from skcurv.linalg import Diagonal
+from skcurv.losses import SquaredError
+from skcurv.objective import Objective
+from skcurv.solvers import KFAC, DiagFisher, diag_fisher, kfac, preconditioned
+
+from ..cases import case, problem
+
+EPS = np.finfo(np.float64).eps
+both = pytest.mark.parametrize("solver", [KFAC(), DiagFisher()], ids=lambda solver: solver.name)
+
+
+def start(p, solver, seed=0):
+    here = p.point()
+    return here, solver.init(here, seed)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "bernoulli"])
+@pytest.mark.parametrize("network", ["linear", "tanh", "leaky_relu", "two layers"])
+def test_the_undamped_kfac_direction_is_invariant_to_affine_changes_of_the_inputs(network, loss):
+    """For inputs [x, 1] T and the first block T^-1 W, the same function, the direction's first block is T^-1 U."""
+    p = problem(case(network, loss), n=60, alpha=0.0)._replace(v=np.random.default_rng(4).uniform(1, 2, 60))
+    d, layout = p.X.shape[1], p.case.network.layout
+    rng = np.random.default_rng(1)
+    T = np.eye(d + 1)
+    T[:, :d] += rng.normal(size=(d + 1, d))
+    first, rest = layout.slices[0], slice(layout.slices[0].stop, None)
+
+    def mapped(theta):
+        block = np.linalg.solve(T, theta[first].reshape(d + 1, -1))
+        return np.concatenate([block.ravel(), theta[rest]])
+
+    def direction(problem):
+        here = problem.point()
+        P = curvature.kronecker(here, curvature.ggn(here, None))
+        return here, P.inverse().mv(here.grad), max(np.linalg.cond(M) for M in (*P.A, *P.G))
+
+    changed = p._replace(X=(np.hstack([p.X, np.ones((60, 1))]) @ T)[:, :d], theta=mapped(p.theta))
+    (here, U, condition), (there, U_changed, other) = direction(p), direction(changed)
+    np.testing.assert_allclose(there.tape.F, here.tape.F, rtol=0, atol=1e-12)
+    assert max(condition, other) < 1e6
+    atol = 100 * EPS * max(condition, other) * np.linalg.cond(T) * np.abs(U).max()
+    np.testing.assert_allclose(U_changed, mapped(U), rtol=0, atol=atol)
+
+
+def test_statistics_are_a_flat_mean_of_twenty_and_fade_by_a_twentieth_from_then_on(monkeypatch):
+    p, solver = problem(case("two layers", "squared_error")), DiagFisher()
+    rng, drawn = np.random.default_rng(0), []
+
+    def structure(here, S):
+        drawn.append(rng.uniform(1, 2, p.theta.size))
+        return Diagonal(drawn[-1])
+
+    monkeypatch.setattr(diag_fisher, "diagonal", structure)
+    (here, state), expected = start(p, solver), None
+    for t in range(1, 31):
+        here, state, _ = solver.step(here, state)
+        expected = np.mean(drawn, axis=0) if t <= 20 else 0.95 * expected + 0.05 * drawn[-1]
+        assert len(drawn) == t
+        np.testing.assert_allclose(state.statistics.diag(), expected, rtol=1e-13)
+
+
+@both
+@pytest.mark.parametrize("loss", ["squared_error", "multinomial"])
+def test_on_the_full_set_nothing_is_drawn(solver, loss):
+    """Two seeds take the same steps bit for bit there, and different ones on a mini-batch."""
+    p = problem(case("tanh", loss), n=20)
+    for whole in (True, False):
+        ends = []
+        for seed in (0, 1):
+            objective = p.objective()
+            batch = objective.data.all() if whole else next(objective.data.batches(10, 0, 1))
+            here = objective.point(p.theta, batch)
+            state = solver.init(here, seed)
+            for _ in range(4):
+                here, state, _ = solver.step(here, state)
+            ends.append(here.theta)
+        assert np.array_equal(*ends) == whole
+
+
+@pytest.mark.parametrize(("period", "due"), [(5, [0, 1, 2, 5, 10, 15]), (1, range(18)), (20, [0, 1, 2])])
+def test_inverses_are_refreshed_in_the_first_three_steps_and_every_period(monkeypatch, period, due):
+    p, solver, made, now = problem(case("tanh", "squared_error"), n=30), KFAC(refresh_period=period), [], [0]
+    invert = kfac._invert
+    monkeypatch.setattr(kfac, "_invert", lambda *arguments: made.append(now[0]) or invert(*arguments))
+    here, state = start(p, solver)
+    for now[0] in range(18):
+        here, state, _ = solver.step(here, state)
+    assert made == list(due)
+
+
+@both
+def test_lambda_has_a_floor(solver):
+    """The root of rounding times the mean curvature, from a start far below."""
+    p = problem(case("linear", "squared_error"), n=30)
+    here, state = start(p, solver.__class__(damping=1e-300))
+    for _ in range(5):
+        here, state, report = solver.step(here, state)
+        least = np.sqrt(EPS) * state.statistics.diag().mean()
+        if not report.converged:
+            assert state.lam >= least > 1e-10
+
+
+@both
+def test_lambda_falls_where_the_model_is_right_and_no_step_is_rejected(solver):
+    """On least squares the model is the function: rho = 1 but for the damping."""
+    p = problem(case("linear", "squared_error"), n=30)
+    here, state = start(p, solver)
+    lams = [state.lam]
+    for _ in range(5):
+        before = here.value
+        here, state, report = solver.step(here, state)
+        assert here.value < before
+        assert report.gain_ratio >= 1 - 1e-6
+        lams.append(state.lam)
+    assert np.all(np.diff(lams) < 0)
+
+
+class _UphillSquaredError(SquaredError):
+    """A gradient of the wrong sign: every step rises."""
+
+    def grad(self, F, Y):
+        return Y - F
+
+
+@both
+def test_a_rejected_step_leaves_theta_and_raises_lambda(solver):
+    p = problem(case("tanh", "squared_error"))
+    here = Objective(p.case.network, _UphillSquaredError(), p.objective().data, p.alpha).point(p.theta)
+    state = solver.init(here, 0)
+    for _ in range(3):
+        there, after, report = solver.step(here, state)
+        np.testing.assert_array_equal(there.theta, p.theta)
+        assert after.lam > state.lam
+        assert report.step_length == 0
+        assert report.gain_ratio < 0
+        here, state = there, after
+
+
+@both
+@pytest.mark.parametrize("trouble", [np.nan, np.inf])
+def test_from_a_point_that_is_not_finite_it_retreats_to_the_last_tested_one(solver, trouble):
+    p = problem(case("tanh", "squared_error"))
+    here, state = start(p, solver)
+    safe, state, _ = solver.step(here, state)
+    broken = safe.at(np.full_like(p.theta, trouble))
+    with np.errstate(invalid="ignore", over="ignore"):
+        there, after, report = solver.step(broken, state)
+    np.testing.assert_array_equal(there.theta, safe.theta)
+    assert after.lam > state.lam
+    assert report.trouble
+    resumed, _, report = solver.step(there, after)
+    assert resumed.value < safe.value
+    assert not report.trouble
+
+
+@both
+def test_a_model_that_is_not_finite_is_a_retreat_too(solver):
+    p = problem(case("tanh", "squared_error"))
+    here, state = start(p, solver)
+    here, state, _ = solver.step(here, state)
+    with np.errstate(invalid="ignore", over="ignore"):
+        there, after, report = solver.step(here, replace(state, v=np.full_like(p.theta, np.inf)))
+    np.testing.assert_array_equal(there.theta, here.theta)
+    assert report.trouble
+    assert after.lam > state.lam
+
+
+@pytest.mark.parametrize(("n", "fraction", "rows"), [(400, 0.5, 200), (400, 0.125, 128), (100, 0.125, 100)])
+def test_a_part_of_a_mini_batch_has_at_least_128_rows(n, fraction, rows):
+    objective = problem(case("tanh", "squared_error"), n=n + 50).objective()
+    here = objective.point(np.zeros(objective.network.layout.size), next(objective.data.batches(n, 0, 1)))
+    assert here.n == n
+    assert preconditioned.rows(here, fraction) == rows
+    assert preconditioned.rows(here.on(objective.data.all()), fraction) == n + 48
+
+
+def test_kfac_names_a_layer_too_wide_for_its_memory(monkeypatch):
+    monkeypatch.setattr(kfac, "MEMORY_LIMIT", 100)
+    with pytest.raises(ValueError, match=r"Layers of \(3, 3, 2\) .* Allowed are .* Reduce"):
+        start(problem(case("tanh", "squared_error")), KFAC())

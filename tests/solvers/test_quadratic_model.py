@@ -1,0 +1,109 @@
+"""The exact model on a few directions: a dense solve, conjugate gradients, and what lambda and short steps do."""
+
+import numpy as np
+import pytest
+
+from skcurv.solvers.quadratic_model import minimise
+
+from .. import oracles
+from ..cases import CASES, assert_close, case, problem
+
+EPS = np.finfo(np.float64).eps
+
+
+def dense_model(p, lam):
+    """Gradient and damped curvature with the penalty, by brute force."""
+    l2 = p.alpha / p.v.sum()
+    return oracles.gradient(p), oracles.ggn(p) + np.diag(l2 * oracles.penalised(p.case) + lam)
+
+
+@pytest.mark.parametrize("c", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("r", [1, 2, 3])
+def test_minimum_equals_the_dense_solve(c, r):
+    p, lam = problem(c), 0.3
+    g, C = dense_model(p, lam)
+    W = np.random.default_rng(r).normal(size=(r, p.theta.size))
+    coefficients, predicted = minimise(p.point(), list(W), lam)
+    expected = -np.linalg.solve(W @ C @ W.T, W @ g)
+    terms = 20 * p.theta.size * p.Y.size * np.linalg.cond(W @ C @ W.T)
+    scale = np.linalg.norm(g) * np.linalg.norm(W, 2) / np.linalg.norm(W @ C @ W.T, 2)
+    assert_close(coefficients, expected, terms, scale=max(scale, np.abs(expected).max()))
+    d = expected @ W
+    assert predicted == pytest.approx(g @ d + d @ C @ d / 2, rel=4 * terms * EPS, abs=1e-13)
+    assert predicted <= 0
+
+
+def test_a_zero_and_a_repeated_direction_do_no_harm():
+    p = problem(case("two layers", "multinomial"))
+    g = oracles.gradient(p)
+    _, alone = minimise(p.point(), [g], 0.1)
+    c, predicted = minimise(p.point(), [g, 0 * g, g], 0.1)
+    assert np.isfinite(c).all()
+    assert predicted == pytest.approx(alone, rel=1e-12)
+
+
+@pytest.mark.parametrize("trouble", [np.nan, np.inf])
+def test_a_direction_that_is_not_finite_gives_nan(trouble):
+    p = problem(case("two layers", "multinomial"))
+    with np.errstate(invalid="ignore"):
+        c, predicted = minimise(p.point(), [np.full(p.theta.size, trouble)], 0.1)
+    assert np.isnan(c).all()
+    assert np.isnan(predicted)
+
+
+def conjugate_gradients(H, b, theta, steps):
+    """Hestenes & Stiefel 1952."""
+    r = b - H @ theta
+    d, path = r, []
+    for _ in range(steps):
+        alpha = r @ r / (d @ H @ d)
+        theta, old = theta + alpha * d, r
+        r = old - alpha * H @ d
+        d = r + (r @ r) / (old @ old) * d
+        path.append(theta)
+    return np.array(path)
+
+
+@pytest.mark.parametrize("network", ["linear one output", "linear"])
+def test_length_and_momentum_on_a_quadratic_are_conjugate_gradients(network):
+    """theta + alpha (-g) + mu v with the model's (alpha, mu): CG's iterates, which end after at most p steps."""
+    p = problem(case(network, "squared_error"), n=12)
+    zero = np.zeros_like(p.theta)
+    H = dense_model(p, 0.0)[1]
+    g0 = oracles.gradient(p._replace(theta=zero))
+    here, v, path = p.objective().point(p.theta), None, []
+    steps = len(np.unique(np.round(np.linalg.eigvalsh(H), 9)))  # repeated by outputs
+    assert steps <= p.theta.size
+    for _ in range(steps):
+        directions = [-here.grad] + ([] if v is None else [v])
+        c, _ = minimise(here, directions, 0.0)
+        v = sum(a * w for a, w in zip(c, directions, strict=True))
+        here = here.moved(v)
+        path.append(here.theta)
+    rounding = 100 * EPS * np.linalg.cond(H) ** 2 * np.abs(p.theta).max()
+    np.testing.assert_allclose(path, conjugate_gradients(H, -g0, p.theta, steps), rtol=0, atol=rounding)
+    np.testing.assert_allclose(here.theta, np.linalg.solve(H, -g0), rtol=0, atol=rounding)
+
+
+@pytest.mark.parametrize("c", CASES.values(), ids=CASES)
+def test_actual_over_predicted_decrease_tends_to_one_for_short_steps(c):
+    """With lambda growing the step -g / lambda shrinks, and with it the error O(|d|) of the undamped model's slope."""
+    p = problem(c)
+    here, errors = p.point(), []
+    curvature = np.linalg.norm(dense_model(p, 0.0)[1], 2)
+    for lam in (1e2 * curvature, 1e4 * curvature):
+        (a,), damped = minimise(here, [-here.grad], lam)
+        d = -a * here.grad
+        predicted = damped - lam / 2 * (d @ d)
+        errors.append(abs((here.moved(d).value - here.value) / predicted - 1))
+    assert errors[0] < 0.1
+    assert errors[1] < 0.05 * errors[0] + 1e-7
+
+
+def test_a_large_lambda_gives_the_gradient_step():
+    """(G + lambda I) d = -g tends to d = -g / lambda, here for the coefficient of -g."""
+    p = problem(case("two layers", "squared_error"))
+    here = p.point()
+    (a,), predicted = minimise(here, [-here.grad], 1e9)
+    assert a == pytest.approx(1e-9, rel=1e-6)
+    assert predicted == pytest.approx(-(here.grad @ here.grad) / 2e9, rel=1e-6)
