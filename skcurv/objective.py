@@ -10,7 +10,7 @@ import numpy as np
 from .backend.namespace import dot, namespace, to_numpy, total
 from .data import chunks
 
-CHUNK = 2**20  # activations held at once when only values or outputs are wanted
+CHUNK = 2**17  # activations of a layer held at once when only values or outputs are wanted
 
 
 class Objective:
@@ -52,7 +52,7 @@ class Objective:
 
     def shift(self, theta):
         """The penalty's Hessian as a diagonal (p,): l2 at weights, 0 at biases."""
-        if self._shift is None or self._shift.dtype != theta.dtype:
+        if self._shift is None or type(self._shift) is not type(theta) or self._shift.dtype != theta.dtype:
             self._shift = self.l2 * self.network.layout.penalised(theta)
         return self._shift
 

@@ -26,7 +26,7 @@ def _points(c, dtype=np.float64):
     """The same point on NumPy and on strict arrays."""
     p = problem(c)
     here = p.point(dtype=dtype)
-    X, Y, w, scale, _ = here.batch
+    X, Y, w, scale, *_ = here.batch
     (theta,) = _strict(here.theta)
     return p, here, here.objective.point(theta, Batch(*_strict(X, Y, w), scale))
 

@@ -1,26 +1,32 @@
-"""Piecewise-linear activations on arrays that the caller hands over: large NumPy arrays are changed in place.
+"""Piecewise-linear activations on arrays that the caller hands over and that may be changed in place.
 
-The array expressions are the definitions; the compiled loops of `fused` give the same bits in one pass.
+The array expressions are the definitions; on large NumPy arrays the compiled loops of `fused` do the same in one pass.
+Below that size they would save less than loading the compiler costs.
 """
+
+import numpy as np
 
 from .namespace import namespace
 
-LARGE = 2**14  # entries from which a compiled pass pays
+LARGE = 2**17  # entries above which a compiled pass pays
 
 
 def _compiled(x):
-    return type(x).__module__ == "numpy" and x.size >= LARGE and x.flags.c_contiguous
+    return type(x) is np.ndarray and x.size > LARGE and x.flags.c_contiguous
 
 
 def activate(Z, b, leak):
-    """max(z, 0) + leak min(z, 0) of z = Z + b, for Z (n, o) that is not needed any more."""
+    """max(z, 0) + leak min(z, 0) of z = Z + b, for Z (n, o) that is not needed any more and 0 <= leak <= 1."""
     if _compiled(Z):
         from .fused import bias_leak
 
         bias_leak(Z, b, Z.dtype.type(leak))
         return Z
-    xp, Z = namespace(Z), Z + b
-    return Z if leak == 1 else xp.where(Z > 0, Z, leak * Z)
+    xp = namespace(Z)
+    Z += b
+    if leak == 1:
+        return Z
+    return xp.maximum(Z, leak * Z if leak else xp.zeros((), dtype=Z.dtype))
 
 
 def gate(V, a, leak):
@@ -32,4 +38,6 @@ def gate(V, a, leak):
 
         gate_leak(V, a, V.dtype.type(leak))
         return V
-    return namespace(V).where(a > 0, V, leak * V)
+    xp = namespace(V)
+    V *= xp.where(a > 0, xp.ones_like(V), xp.full_like(V, leak)) if leak else xp.astype(a > 0, V.dtype)
+    return V

@@ -9,6 +9,10 @@ With a_i = [A_l[i], 1] a layer's input and G_l[i, :, j] the j-th column of S_i p
 * gram:       the rows sqrt(w_i) a_i G_l[i, :, j]' themselves, n c of them
 """
 
+from itertools import pairwise
+
+import numpy as np
+
 from ..backend.namespace import dense as as_dense
 from ..backend.namespace import gram as weighted_gram
 from ..backend.namespace import inner, namespace, total
@@ -88,24 +92,39 @@ def _sides(here, S):
 
 
 def _cross_block(xp, left, right):
-    """The block between two layers, ((i + 1) o, (i' + 1) o')."""
+    """The block between two layers, ((i + 1) o, (i' + 1) o'), from all products of inputs and of outputs."""
     (A, G), (B, H) = left, right
-    M = G @ xp.permute_dims(H, (0, 2, 1))
-    n, i, o = A.shape[0], A.shape[1], G.shape[1]
-    strips = [A.T @ xp.reshape(B[:, :, None] * M[:, r, None, :], (n, -1)) for r in range(o)]
-    return xp.reshape(xp.stack(strips, axis=1), (i * o, -1))
+    n, i, j, o, t = A.shape[0], A.shape[1], B.shape[1], G.shape[1], H.shape[1]
+    P = xp.reshape(A[:, :, None] * B[:, None, :], (n, -1))
+    M = xp.reshape(G @ xp.permute_dims(H, (0, 2, 1)), (n, -1))
+    return _interleave(xp, P.T @ M, (i, j, o, t))
 
 
 def _own_block(xp, side):
-    """A layer's own block: outputs t >= r only, halved at t = r, then symmetrised."""
+    """A layer's own block: each product of two inputs, and of two outputs, is taken once."""
     A, G = side
-    n, i, o = A.shape[0], A.shape[1], G.shape[1]
-    M = G @ xp.permute_dims(G, (0, 2, 1))
-    half = xp.concat([xp.full((1,), 0.5, dtype=A.dtype), xp.ones(o - 1, dtype=A.dtype)])
-    strips = []
-    for r in range(o):
-        upper = M[:, r, r:] * half[: o - r]
-        strip = xp.reshape(A.T @ xp.reshape(A[:, :, None] * upper[:, None, :], (n, -1)), (i, i, o - r))
-        strips.append(xp.concat([xp.zeros((i, i, r), dtype=A.dtype), strip], axis=2))
-    U = xp.reshape(xp.stack(strips, axis=1), (i * o, i * o))
-    return U + U.T
+    i, o = A.shape[1], G.shape[1]
+    (first, second, whole_i), (row, column, whole_o) = _upper(xp, i), _upper(xp, o)
+    P = xp.take(A, first, axis=1) * xp.take(A, second, axis=1)
+    M = xp.sum(xp.take(G, row, axis=1) * xp.take(G, column, axis=1), axis=2)
+    K = xp.take(xp.take(P.T @ M, whole_o, axis=1), whole_i, axis=0)
+    return _interleave(xp, K, (i, i, o, o))
+
+
+def _upper(xp, n):
+    """Rows and columns of the upper triangle of (n, n), and the place in it of each entry of the whole matrix."""
+    rows, columns = np.triu_indices(n)
+    place = np.empty((n, n), dtype=np.int64)
+    place[rows, columns] = place[columns, rows] = np.arange(len(rows))
+    return xp.asarray(rows), xp.asarray(columns), xp.asarray(place.ravel())
+
+
+def _interleave(xp, K, sizes):
+    """K (i j, o t), products of inputs by products of outputs, as the block (i o, j t)."""
+    i, j, o, t = sizes
+    return xp.reshape(xp.permute_dims(xp.reshape(K, (i, j, o, t)), (0, 2, 1, 3)), (i * o, j * t))
+
+
+def entries_per_row(layout, n_columns):
+    """About how many numbers `dense` and `by_layer` hold for one row at a time."""
+    return max(max((i + 1) ** 2, o * o * n_columns) for i, o in pairwise(layout.sizes))

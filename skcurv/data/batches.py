@@ -61,8 +61,10 @@ class Data:
             X, Y, sample_weight = X[rows], Y[rows], sample_weight[rows]
         self.X, self.Y = X, Y
         self.n = X.shape[0]
-        self.total_weight = float(np.sum(sample_weight, dtype=np.float64))
-        self.w = (sample_weight / (self.total_weight / self.n)).astype(Y.dtype)
+        top = float(np.max(sample_weight))  # taken out, so that no sum overflows
+        shares = sample_weight / top
+        self.total_weight = top * float(np.sum(shares, dtype=np.float64))
+        self.w = (shares / np.mean(shares, dtype=np.float64)).astype(Y.dtype)
         self._all = None
 
     def all(self):
@@ -74,14 +76,18 @@ class Data:
         return self._all
 
     def batches(self, size, seed, epoch):
-        """The batches of one epoch, in an order drawn from (seed, epoch)."""
+        """The batches of one epoch, of at most `size` rows, in an order drawn from (seed, epoch).
+
+        Their sizes differ by one at most: a small last batch would take a step of the same length on much less.
+        """
         if size >= self.n:
             yield self.all()
             return
         order = np.random.default_rng((seed, epoch, SHUFFLE)).permutation(self.n)
-        take = self._take_sparse if issparse(self.X) else self._take_dense(size)
-        for start in range(0, self.n, size):
-            yield take(order[start : start + size])
+        parts = np.array_split(order, -(-self.n // size))
+        take = self._take_sparse if issparse(self.X) else self._take_dense(len(parts[0]))
+        for rows in parts:
+            yield take(rows)
 
     def _take_sparse(self, rows):
         return Batch(self.X[rows], self.Y[rows], self.w[rows], 1.0 / len(rows))

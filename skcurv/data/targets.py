@@ -57,7 +57,8 @@ class RealTargets:
     @classmethod
     def standardising(cls, y, sample_weight, one_dimensional):
         """Weighted mean and standard deviation of y (n, k); a deviation that is only rounding counts as 1."""
-        y, w = y.astype(np.float64, copy=False), sample_weight / np.sum(sample_weight)
+        y, w = y.astype(np.float64, copy=False), sample_weight / np.max(sample_weight)
+        w = w / np.sum(w)
         shift = w @ y
         scale = np.sqrt(w @ (y - shift) ** 2)
         constant = scale <= len(y) * np.finfo(np.float64).eps * np.abs(y).max(axis=0)

@@ -85,6 +85,7 @@ class BaseCurvatureMLP(BaseEstimator, ABC):
         check_parameters(self, self._domains())
         solver = resolve(self.solver)
         check_fields(solver, solver.domains, f"solver={solver.name!r}")
+        self._scorer()
         first = not hasattr(self, "theta_")
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=first or not incremental)
         if y is None:
@@ -95,6 +96,7 @@ class BaseCurvatureMLP(BaseEstimator, ABC):
         y = self._checked_targets(y, X.shape[0])
         weights = self._weights(y, _checked_weights(sample_weight, X.shape[0]))
         if first or not incremental:
+            self.__dict__.pop("resume_", None)
             self.seed_ = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         held_out = None
         if self.early_stopping and not incremental:
@@ -125,14 +127,21 @@ class BaseCurvatureMLP(BaseEstimator, ABC):
         self._conclude(result, X.dtype, solver.name if incremental else None)
 
     def _split(self, X, y, weights):
-        """The training part, and (X, y, weights) of the part held out."""
-        parts = train_test_split(
-            np.arange(X.shape[0]),
-            test_size=self.validation_fraction,
-            random_state=self.seed_,
-            stratify=self._strata(y),
+        """The training part, and (X, y, weights) of the part held out.
+
+        Rows of weight zero are in neither; the only row of a class is in the training part.
+        """
+        rows = np.flatnonzero(weights > 0)
+        strata = self._strata(y[rows])
+        alone = np.zeros(len(rows), dtype=bool)
+        if strata is not None:
+            _, place, counts = np.unique(strata, return_inverse=True, return_counts=True)
+            alone = counts[place] == 1
+            strata = strata[~alone]
+        train_rows, test_rows = train_test_split(
+            rows[~alone], test_size=self.validation_fraction, random_state=self.seed_, stratify=strata
         )
-        train_rows, test_rows = (np.sort(part) for part in parts)
+        train_rows, test_rows = np.sort(np.concatenate([train_rows, rows[alone]])), np.sort(test_rows)
         held_out = X[test_rows], y[test_rows], weights[test_rows]
         return X[train_rows], y[train_rows], weights[train_rows], held_out
 
@@ -166,9 +175,13 @@ class BaseCurvatureMLP(BaseEstimator, ABC):
             )
         return self.theta_.astype(dtype)
 
+    def _scorer(self):
+        """The scorer that `scoring` names, None for the loss."""
+        return None if self.scoring == "loss" else check_scoring(self, self.scoring)
+
     def _validator(self, X, y, weights):
         """A callable theta -> score of the part held out."""
-        scorer = None if self.scoring == "loss" else check_scoring(self, self.scoring)
+        scorer = self._scorer()
         Y = self._encoded(y, X.dtype)
         view = self._copy(keep=True)
         view.__dict__.pop("feature_names_in_", None)  # the part held out is an array
@@ -178,7 +191,7 @@ class BaseCurvatureMLP(BaseEstimator, ABC):
             if not np.isfinite(F).all():
                 return float("nan")
             if scorer is None:
-                return -float(np.average(self.loss_function_.value(F, Y), weights=weights))
+                return -float(np.average(self.loss_function_.value(F, Y), weights=weights / weights.max()))
             view.theta_ = theta
             return float(scorer(view, X, y))
 

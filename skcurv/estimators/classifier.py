@@ -83,7 +83,7 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         Epochs.
     n_features_in_, n_layers_, n_outputs_ : int
         Columns of X; layers with inputs and outputs; outputs of the network.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, when X has them.
     out_activation_ : {"logistic", "softmax"}
         The inverse link.
@@ -279,7 +279,13 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
     def _weights(self, y, sample_weight):
         if self.class_weight is None:
             return sample_weight
-        return sample_weight * compute_sample_weight(self.class_weight, y)
+        factors = compute_sample_weight(self.class_weight, y)
+        if not np.isfinite(factors).all() or factors.min() < 0 or not (factors * sample_weight).any():
+            raise ValueError(
+                f"class_weight={self.class_weight!r} was given. Allowed are finite weights of at least 0, above 0 "
+                "for a class that y has. Give each class such a weight."
+            )
+        return sample_weight * factors
 
     def _learn_targets(self, y, sample_weight, classes):
         seen = y[sample_weight > 0] if classes is None else np.asarray(classes)
@@ -295,9 +301,7 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
             self._check_known(y)
 
     def _strata(self, y):
-        if y.ndim == 2 or np.unique(y, return_counts=True)[1].min() < 2:
-            return None
-        return y
+        return y if y.ndim == 1 else None
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -81,7 +81,7 @@ class CurvatureMLPRegressor(RegressorMixin, BaseCurvatureMLP):
         Epochs.
     n_features_in_, n_layers_, n_outputs_ : int
         Columns of X; layers with inputs and outputs; outputs of the network.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, when X has them.
     out_activation_ : {"identity", "logistic"}
         The inverse link.

@@ -51,7 +51,8 @@ def _tanh(z):
 
 def _piecewise_linear(leak):
     def value(z):
-        return namespace(z).where(z > 0, z, leak * z)
+        xp = namespace(z)
+        return z if leak == 1 else xp.maximum(z, leak * z if leak else xp.zeros_like(z))
 
     def slope(z, a):
         xp = namespace(z)

@@ -18,7 +18,7 @@ from operator import add
 from sklearn.base import BaseEstimator
 
 from ..backend.namespace import dot, finite, namespace, rounding
-from ..curvature import by_layer, dense, ggn, gram
+from ..curvature import by_layer, dense, entries_per_row, ggn, gram
 from .damping import gain_ratio, negligible, nielsen
 from .protocol import POSITIVE, Report
 from .quadratic_model import minimise
@@ -26,7 +26,7 @@ from .quadratic_model import minimise
 STRUCTURES = {"dense": dense, "gram": gram, "layer": by_layer}
 TRIES = 20  # each doubles the factor on lambda: together beyond any scale
 START = 1e-3  # lambda at the start, relative to the largest diagonal entry of C (Madsen et al. 2004, eq. 3.14)
-STRIP = 2**20  # entries of one strip of C's accumulation
+STRIP = 2**22  # numbers held at once while C is accumulated
 
 
 @dataclass(eq=False, repr=False)
@@ -114,7 +114,8 @@ def _damped_step(here, C, lam):
 def _curvature(structure, limit, here):
     """C in the chosen structure, accumulated over parts of the rows."""
     structure = _choose(structure, limit, here)
-    rows = here.n if structure == "gram" else max(64, STRIP // here.theta.shape[0])
+    entries = entries_per_row(here.objective.network.layout, here.batch.Y.shape[1])
+    rows = here.n if structure == "gram" else max(1, STRIP // entries)
     parts = (STRUCTURES[structure](part, ggn(part, None)) for part in here.parts(rows))
     return reduce(add, parts)
 

@@ -33,7 +33,8 @@ TEST_PERIOD = 5
 BOLD = 2 / 3  # change of lambda a step where every step is tested (Martens 2010, section 4.1)
 NOISE = 1e-2  # floor of lambda on mini-batches, relative to the loss at the start
 FEWEST_ROWS = 128  # for statistics, model and guard
-GUARD = 1 / 8  # part of a mini-batch, its last rows, that an untested step is tried on
+TEST = 1 / 2  # part of a mini-batch, its last rows, for rho
+GUARD = 1 / 8  # part of a mini-batch, its last rows, that a step in between is tried on
 CEILING = 2  # times the running mean of the loss is what no step may reach there
 FRESH = 0.1  # weight of a new batch in that mean
 MOST_COLUMNS = 64  # up to which full-set statistics are exact
@@ -117,18 +118,19 @@ def step(here, state, structure, invert, due, statistics_fraction, model_fractio
 
 
 def _judge(here, state, alpha, predicted):
-    """Test the step, on the whole batch where that is due: move lambda, accept or reject."""
+    """Test the step on rows that the model did not see: move lambda where that is due, accept or reject."""
     there = here.moved(state.v)
     level = (1 - FRESH) * state.level + FRESH * min(here.value, CEILING * state.level)
     state = replace(state, level=level)
-    if not (here.whole or state.step % TEST_PERIOD == 0):
-        part = here.tail(rows(here, GUARD))
-        if there.on(part.batch).value <= max(CEILING * level, part.value):
-            return there, state, Report(alpha, state.lam)
-        return _rejected(here, state, NAN)
-    if negligible(here, there, predicted):
+    due = here.whole or state.step % TEST_PERIOD == 0
+    part = here.tail(rows(here, TEST if due else GUARD))
+    tested = there.on(part.batch)
+    if not due:
+        sound = tested.value <= max(CEILING * level, part.value)
+        return (there, state, Report(alpha, state.lam)) if sound else _rejected(here, state, NAN)
+    if negligible(part, tested, predicted):
         return there, replace(state, safe=there.theta), Report(alpha, state.lam, converged=here.whole)
-    rho = gain_ratio(there.value - here.value, predicted)
+    rho = gain_ratio(tested.value - part.value, predicted)
     if rho < 0:
         return _rejected(here, state, rho)
     lam = max(martens(state.lam, rho, BOLD if here.whole else OMEGA**TEST_PERIOD), floor(here, state))

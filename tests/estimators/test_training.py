@@ -18,12 +18,12 @@ from skcurv.solvers import Adam
 from .test_mlp import classifier, diabetes, every_solver, iris, outputs, regressor
 
 
-def same_bits(one, two):
+def assert_same_bits(one, two):
     np.testing.assert_array_equal(one.theta_, two.theta_)
     assert one.loss_curve_ == two.loss_curve_
 
 
-def close(one, two, rtol):
+def assert_near(one, two, rtol):
     np.testing.assert_allclose(one.theta_, two.theta_, rtol=0, atol=rtol * np.abs(two.theta_).max())
 
 
@@ -36,7 +36,7 @@ def test_sparse_is_dense(solver, batch_size):
     dense = classifier(solver, batch_size=batch_size, max_iter=4).fit(X, y)
     for form in (scipy.sparse.csr_matrix, scipy.sparse.csr_array):
         sparse = classifier(solver, batch_size=batch_size, max_iter=4).fit(form(X), y)
-        close(sparse, dense, 1e-7)
+        assert_near(sparse, dense, 1e-7)
         np.testing.assert_allclose(dense.predict_proba(form(X)), dense.predict_proba(X), rtol=1e-9)
 
 
@@ -60,7 +60,7 @@ def test_frames_give_names_and_the_same_fit(frame):
     data = frame(dict(zip(columns, X.T, strict=True)))
     model = classifier().fit(data, y)
     np.testing.assert_array_equal(model.feature_names_in_, columns)
-    same_bits(model, classifier().fit(X, y))
+    assert_same_bits(model, classifier().fit(X, y))
     np.testing.assert_array_equal(model.predict_proba(data), classifier().fit(X, y).predict_proba(X))
     with pytest.raises(ValueError, match="feature names"):
         model.predict(frame(dict(zip("dcba", X.T, strict=True))))
@@ -72,10 +72,10 @@ def test_any_layout_of_x_gives_the_same_bits():
     fixed.flags.writeable = False
     plain = classifier(batch_size=50).fit(X, y)
     for other in (fixed, np.asfortranarray(X), np.hstack([X, X])[:, :4], X.tolist()):
-        same_bits(classifier(batch_size=50).fit(other, y), plain)
+        assert_same_bits(classifier(batch_size=50).fit(other, y), plain)
         np.testing.assert_array_equal(plain.predict_proba(other), plain.predict_proba(X))
     whole = np.round(4 * X).astype(int)
-    same_bits(classifier().fit(whole, y), classifier().fit(whole.astype(float), y))
+    assert_same_bits(classifier().fit(whole, y), classifier().fit(whole.astype(float), y))
 
 
 @every_solver
@@ -86,7 +86,7 @@ def test_weights_count_as_repetition(solver, make):
     weighted = make(solver, batch_size=5000).fit(X, y, sample_weight=w)
     repeated = make(solver, batch_size=5000).fit(X.repeat(w, axis=0), y.repeat(w))
     assert weighted.loss_ == pytest.approx(repeated.loss_, rel=1e-9)
-    close(weighted, repeated, 1e-7)
+    assert_near(weighted, repeated, 1e-7)
 
 
 def test_class_weights_multiply_sample_weights():
@@ -95,8 +95,10 @@ def test_class_weights_multiply_sample_weights():
     w = np.random.default_rng(1).uniform(0, 2, len(y))
     by_class = {0: 0.5, 1: 2.0, 2: 3.0}
     balanced = compute_class_weight("balanced", classes=np.arange(3), y=y)
-    same_bits(classifier(class_weight=by_class).fit(X, y, w), classifier().fit(X, y, w * np.array([0.5, 2, 3])[y]))
-    same_bits(classifier(class_weight="balanced").fit(X, y), classifier().fit(X, y, balanced[y]))
+    assert_same_bits(
+        classifier(class_weight=by_class).fit(X, y, w), classifier().fit(X, y, w * np.array([0.5, 2, 3])[y])
+    )
+    assert_same_bits(classifier(class_weight="balanced").fit(X, y), classifier().fit(X, y, balanced[y]))
 
 
 @every_solver
@@ -104,14 +106,14 @@ def test_warm_start_goes_on_from_the_present_parameters(solver):
     X, y = iris()
     model = classifier(solver, warm_start=True).fit(X, y)
     first = clone(model).fit(X, y)
-    same_bits(model, first)
+    assert_same_bits(model, first)
     before = model.loss_
     model.fit(X, y)
     # the loss before the first step; a mini-batch step may have come between
     assert model.loss_curve_[0] == pytest.approx(before, rel=1e-9)
     assert model.loss_ < before
     assert len(model.loss_curve_) == 8
-    same_bits(model.set_params(warm_start=False).fit(X, y), first)
+    assert_same_bits(model.set_params(warm_start=False).fit(X, y), first)
 
 
 def test_warm_start_keeps_the_target_scaling():
@@ -160,7 +162,7 @@ def test_partial_fit_of_a_regressor_freezes_the_scaling_of_its_first_chunk():
 def test_fit_after_partial_fit_starts_anew():
     X, y = iris()
     model = classifier().partial_fit(X, y).fit(X, y)
-    same_bits(model, classifier().fit(X, y))
+    assert_same_bits(model, classifier().fit(X, y))
 
 
 def test_partial_fit_after_a_warm_fit_knows_nothing_of_earlier_chunks():
@@ -168,7 +170,7 @@ def test_partial_fit_after_a_warm_fit_knows_nothing_of_earlier_chunks():
     model = classifier("momentum", warm_start=True).partial_fit(X, y).partial_fit(X, y).fit(X, y)
     fresh = classifier("momentum", warm_start=True).fit(X, y)
     fresh.theta_ = model.theta_.copy()
-    same_bits(model.partial_fit(X, y), fresh.partial_fit(X, y))
+    assert_same_bits(model.partial_fit(X, y), fresh.partial_fit(X, y))
     assert model.n_iter_ == 1
 
 
@@ -210,7 +212,7 @@ def test_early_stopping_with_a_class_of_one_row_and_with_rows_of_weight_zero(see
     np.testing.assert_array_equal(model.classes_, range(4))
     kept = np.arange(150) % 15 == 0
     weighted = classifier(**options).fit(X, y, sample_weight=kept)
-    same_bits(weighted, classifier(**options).fit(X[kept], y[kept]))
+    assert_same_bits(weighted, classifier(**options).fit(X[kept], y[kept]))
 
 
 def test_early_stopping_of_a_regressor_scores_in_the_targets_units():
@@ -227,11 +229,11 @@ def test_the_same_random_state_gives_the_same_bits(solver, make):
     X, y = iris() if make is classifier else diabetes()
     options = {"batch_size": "auto" if solver == "lm-newton" else 64, "early_stopping": True}
     one, two, other = (make(solver, random_state=seed, **options).fit(X, y) for seed in (3, 3, 4))
-    same_bits(one, two)
+    assert_same_bits(one, two)
     assert one.validation_scores_ == two.validation_scores_
     assert not np.array_equal(one.theta_, other.theta_)
     generator = np.random.RandomState(3)
-    same_bits(make(solver, random_state=generator, **options).fit(X, y), one)
+    assert_same_bits(make(solver, random_state=generator, **options).fit(X, y), one)
 
 
 @every_solver
@@ -244,7 +246,7 @@ def test_a_stored_model_predicts_and_goes_on_as_the_original(solver):
     for stored in (pickle.loads(pickle.dumps(model)), joblib.load(file)):
         np.testing.assert_array_equal(stored.predict_proba(X), model.predict_proba(X))
         assert np.shares_memory(stored.coefs_[0], stored.theta_)
-        same_bits(stored.partial_fit(X, y), classifier(solver).partial_fit(X, y).partial_fit(X, y))
+        assert_same_bits(stored.partial_fit(X, y), classifier(solver).partial_fit(X, y).partial_fit(X, y))
 
 
 def test_verbose_prints_one_line_an_epoch(capsys):

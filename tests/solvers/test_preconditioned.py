@@ -11,7 +11,8 @@ from skcurv.losses import SquaredError
 from skcurv.objective import Objective
 from skcurv.solvers import KFAC, DiagFisher, diag_fisher, kfac, preconditioned
 
-from ..cases import case, problem
+from .. import oracles
+from ..cases import CASES, case, problem
 
 EPS = np.finfo(np.float64).eps
 both = pytest.mark.parametrize("solver", [KFAC(), DiagFisher()], ids=lambda solver: solver.name)
@@ -48,6 +49,27 @@ def test_the_undamped_kfac_direction_is_invariant_to_affine_changes_of_the_input
     assert max(condition, other) < 1e6
     atol = 100 * EPS * max(condition, other) * np.linalg.cond(T) * np.abs(U).max()
     np.testing.assert_allclose(U_changed, mapped(U), rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("c", CASES.values(), ids=CASES)
+def test_the_first_kfac_step_is_along_the_damped_natural_gradient(c):
+    """A V G with factors and damping by brute force; their length is the model's."""
+    p, lam = problem(c, n=20), 0.7
+    here, root = p.point(), np.sqrt(lam + p.alpha / p.v.sum())
+    g, blocks = oracles.gradient(p), []
+    for s, (A, G) in zip(oracles.layer_slices(c), oracles.kronecker_factors(p), strict=True):
+        pi = np.sqrt(np.trace(A) / len(A) / (np.trace(G) / len(G)))
+        if len(G) == 1:  # takes no damping
+            U = np.linalg.solve(A + root**2 / G * np.eye(len(A)), g[s].reshape(len(A), 1)) / G
+        else:
+            U = np.linalg.solve(A + pi * root * np.eye(len(A)), g[s].reshape(len(A), len(G)))
+            U = U @ np.linalg.inv(G + root / pi * np.eye(len(G)))
+        blocks.append(U.ravel())
+    U, solver = -np.concatenate(blocks), KFAC(damping=lam)
+    there, _, report = solver.step(here, solver.init(here, 0))
+    assert report.step_length > 0
+    d = there.theta - p.theta if report.gain_ratio >= 0 else 0 * g
+    np.testing.assert_allclose(d, (report.step_length if d.any() else 0) * U, rtol=0, atol=1e-10 * np.abs(U).max())
 
 
 def test_statistics_are_a_flat_mean_of_twenty_and_fade_by_a_twentieth_from_then_on(monkeypatch):
@@ -175,11 +197,11 @@ def test_a_model_that_is_not_finite_is_a_retreat_too(solver):
 
 @pytest.mark.parametrize(("n", "fraction", "rows"), [(400, 0.5, 200), (400, 0.125, 128), (100, 0.125, 100)])
 def test_a_part_of_a_mini_batch_has_at_least_128_rows(n, fraction, rows):
-    objective = problem(case("tanh", "squared_error"), n=n + 50).objective()
+    objective = problem(case("tanh", "squared_error"), n=2 * n + 2).objective()
     here = objective.point(np.zeros(objective.network.layout.size), next(objective.data.batches(n, 0, 1)))
     assert here.n == n
     assert preconditioned.rows(here, fraction) == rows
-    assert preconditioned.rows(here.on(objective.data.all()), fraction) == n + 48
+    assert preconditioned.rows(here.on(objective.data.all()), fraction) == 2 * n
 
 
 def test_kfac_names_a_layer_too_wide_for_its_memory(monkeypatch):
