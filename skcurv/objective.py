@@ -47,8 +47,7 @@ class Objective:
         """l2 / 2 |weights|^2."""
         if not self.l2:
             return 0.0
-        xp, layout = namespace(theta), self.network.layout
-        return 0.5 * self.l2 * sum(dot(xp, W, W) for W in (block[:-1, :] for block in layout.blocks(theta)))
+        return 0.5 * dot(namespace(theta), self.shift(theta) * theta, theta)
 
     def shift(self, theta):
         """The penalty's Hessian as a diagonal (p,): l2 at weights, 0 at biases."""

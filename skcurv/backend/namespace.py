@@ -24,7 +24,7 @@ def total(xp, x):
 
 def dot(xp, x, y):
     """The inner product of two arrays of one shape as a Python float, by BLAS in their precision."""
-    return float(xp.reshape(x, (-1,)) @ xp.reshape(y, (-1,)))
+    return float(x @ y) if x.ndim == 1 else float(xp.reshape(x, (-1,)) @ xp.reshape(y, (-1,)))
 
 
 def sigmoid(z):

@@ -32,22 +32,12 @@ def hessian_product(here, u):
 def slopes_and_gram(here, directions):
     """The float64 vector g'u_i and matrix u_i' GGN u_j for a few directions u_i (p,), by forward products alone."""
     xp, loss, batch, F = namespace(here.theta), here.objective.loss, here.batch, here.tape.F
-    l2, layout = here.objective.l2, here.objective.network.layout
     images = [here.pushforward(u) for u in directions]
     halves = [batch.weights[:, None] * loss.ggnp(F, batch.Y, Ju) for Ju in images]
-    weights = [_weights_alone(layout, u) for u in (*directions, here.theta)] if l2 else []
+    penalised = [here.objective.shift(here.theta) * u for u in directions] if here.objective.l2 else []
     b, M = np.empty(len(images)), np.empty((len(images), len(images)))
     for i, Ju in enumerate(images):
-        b[i] = dot(xp, here.loss_grad, Ju) + (l2 * _inner(xp, weights[i], weights[-1]) if l2 else 0.0)
+        b[i] = dot(xp, here.loss_grad, Ju) + (dot(xp, penalised[i], here.theta) if penalised else 0.0)
         for j, half in enumerate(halves[: i + 1]):
-            M[i, j] = M[j, i] = dot(xp, Ju, half) + (l2 * _inner(xp, weights[i], weights[j]) if l2 else 0.0)
+            M[i, j] = M[j, i] = dot(xp, Ju, half) + (dot(xp, penalised[i], directions[j]) if penalised else 0.0)
     return b, M
-
-
-def _weights_alone(layout, u):
-    """The blocks of u without their biases."""
-    return [block[:-1, :] for block in layout.blocks(u)]
-
-
-def _inner(xp, U, V):
-    return sum(dot(xp, u, v) for u, v in zip(U, V, strict=True))

@@ -34,7 +34,9 @@ def minimise(here, directions, lam):
     """
     xp = namespace(here.theta)
     b, M = slopes_and_gram(here, directions)
-    M = M + lam * np.array([[dot(xp, w, u) for u in directions] for w in directions])
+    for i, w in enumerate(directions):
+        for j, u in enumerate(directions[: i + 1]):
+            M[i, j] = M[j, i] = M[i, j] + lam * dot(xp, w, u)
     if not (np.isfinite(M).all() and np.isfinite(b).all()):
         return np.full(len(b), np.nan), np.nan
     scale = np.sqrt(np.diagonal(M))
