@@ -46,7 +46,7 @@ class Case(NamedTuple):
 
 
 CASES = (
-    Case("digits 64-64, 64", (64, 64), 64, 1797, 2, 70, {"float32": (5, 6), "float64": (3, None)}),
+    Case("digits 64-64, 64", (64, 64), 64, 1792, 2, 70, {"float32": (5, 6), "float64": (3, None)}),
     Case("20-100-5, 200", (100,), 200, 4000, 2, 100, {"float32": (5, 6), "float64": (3, None)}),
     Case("20-256-256-256-5, 256", (256,) * 3, 256, 5120, 2, 15, {"float32": (2, 1.3), "float64": (None, None)}),
 )
@@ -59,7 +59,7 @@ def problem(case, dtype):
 
     if case.name.startswith("digits"):
         X, y = load_digits(return_X_y=True)
-        return (X / 16).astype(dtype), y
+        return (X[: case.rows] / 16).astype(dtype), y[: case.rows]  # a multiple of the batch: skcurv evens batches out
     return table(case.rows, 20, 5, np.dtype(dtype))
 
 

@@ -56,35 +56,39 @@ class Objective:
         return self._shift
 
     def fused(self, theta, batch):
-        """Value and gradient by the compiled kernel, or None where it does not apply."""
-        if not (batch.owned and self.loss.fused and self.network.leaks and theta.dtype == batch.X.dtype):
+        """The compiled kernels of this fit, or None where they do not apply."""
+        if not (batch.owned and theta.dtype == batch.X.dtype):
             return None
         if self._plan is None:
-            self._plan = _FusedPlan(self.network, self.loss, theta.dtype)
-        return self._plan(theta, batch, self.l2)
+            applies = self.loss.fused and self.network.leaks
+            self._plan = _FusedPlan(self.network, self.loss, self.l2, theta.dtype) if applies else False
+        return self._plan or None
 
 
 class _FusedPlan:
-    """The constants and the scratch memory of `backend.fused.value_and_grad` for one fit."""
+    """The kernels of `backend.fused` with the constants and the scratch memory of one fit."""
 
-    def __init__(self, network, loss, dtype):
+    def __init__(self, network, loss, l2, dtype):
         from .backend import fused  # compiled code is loaded on first use
 
-        self.kernel, self.scalar = fused.value_and_grad, dtype.type
-        self.sizes = np.asarray(network.layout.sizes)
-        self.leaks = np.asarray(network.leaks, dtype=dtype)
-        self.head = getattr(fused, loss.fused)
-        self.entries = sum(network.layout.sizes[1:]) + 2 * max(network.layout.sizes[1:])
-        self.work = np.empty(0, dtype)
+        sizes = network.layout.sizes
+        self._value_and_grad, self._adam, self._scalar = fused.value_and_grad, fused.adam, dtype.type
+        head = getattr(fused, loss.fused)
+        self._net = dtype.type(l2), np.asarray(sizes), np.asarray(network.leaks, dtype=dtype), head
+        self._entries = sum(sizes[1:]) + 2 * max(sizes[1:])
+        self._work = np.empty(0, dtype)
 
-    def __call__(self, theta, batch, l2):
+    def value_and_grad(self, theta, batch):
+        """The value, and the gradient in a new array."""
         X, Y, w, scale, *_ = batch
-        if self.work.size < X.shape[0] * self.entries:
-            self.work = np.empty(X.shape[0] * self.entries, theta.dtype)
+        if self._work.size < X.shape[0] * self._entries:
+            self._work = np.empty(X.shape[0] * self._entries, theta.dtype)
         grad = np.empty_like(theta)
-        scale, l2 = self.scalar(scale), self.scalar(l2)
-        value = self.kernel(theta, X, Y, w, scale, l2, self.sizes, self.leaks, self.head, self.work, grad)
-        return value, grad
+        return self._value_and_grad(theta, X, Y, w, self._scalar(scale), *self._net, self._work, grad), grad
+
+    def adam(self, theta, grad, m, v, *numbers):
+        """One update of theta, m and v in place."""
+        self._adam(theta, grad, m, v, *map(self._scalar, numbers))
 
 
 class Point:
@@ -96,13 +100,15 @@ class Point:
     tape : the forward pass
     value : float, f on this batch
     grad : (p,), its gradient
+    plan : the compiled kernels that gave the gradient, or None; with them a step may work in place
     """
 
-    __slots__ = ("_grad", "_tape", "_value", "batch", "objective", "theta")
+    __slots__ = ("_grad", "_tape", "_value", "batch", "objective", "plan", "theta")
 
     def __init__(self, objective, theta, batch, tape=None):
         self.objective, self.theta, self.batch = objective, theta, batch
-        self._tape, self._value, self._grad = tape, None, None
+        self._tape = tape
+        self._value = self._grad = self.plan = None
 
     def moved(self, d):
         """The candidate theta + d on the same batch."""
@@ -148,11 +154,6 @@ class Point:
         return self.batch.whole
 
     @property
-    def fused(self):
-        """Whether the gradient came from the compiled kernel: a step may then work in place."""
-        return self._tape is None and self._grad is not None
-
-    @property
     def tape(self):
         if self._tape is None:
             self._tape = self.objective.network.forward(self.theta, self.batch.X)
@@ -169,11 +170,11 @@ class Point:
     @property
     def grad(self):
         if self._grad is None:
-            both = self.objective.fused(self.theta, self.batch) if self._tape is None else None
-            if both is None:
-                self._grad = self.pullback(self.loss_grad).total() + self.objective.shift(self.theta) * self.theta
+            self.plan = self.objective.fused(self.theta, self.batch) if self._tape is None else None
+            if self.plan:
+                self._value, self._grad = self.plan.value_and_grad(self.theta, self.batch)
             else:
-                self._value, self._grad = both
+                self._grad = self.pullback(self.loss_grad).total() + self.objective.shift(self.theta) * self.theta
         return self._grad
 
     @property

@@ -113,13 +113,15 @@ def test_each_quantity_is_computed_once(network, monkeypatch):
 
 def test_value_after_the_kernel_needs_no_tape():
     here = problem(case("deep relu", "multinomial")).point()
-    assert not here.fused
+    assert here.plan is None
     assert here.grad is not None
     assert np.isfinite(here.value)
-    assert here.fused
+    assert here.plan is not None
     assert here._tape is None
-    assert here.tape.F.shape[0] == here.n
-    assert not here.fused
+    taped = here.at(here.theta)
+    assert taped.tape.F.shape[0] == here.n
+    assert taped.grad is not None
+    assert taped.plan is None
 
 
 def test_moved_at_and_on():

@@ -5,6 +5,7 @@ of n_b rows carries sum_{i in b} w_i l_i / n_b: unbiased for the weighted mean o
 everything.
 """
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,10 +85,11 @@ class Data:
             yield self.all()
             return
         order = np.random.default_rng((seed, epoch, SHUFFLE)).permutation(self.n)
-        parts = np.array_split(order, -(-self.n // size))
-        take = self._take_sparse if issparse(self.X) else self._take_dense(len(parts[0]))
-        for rows in parts:
-            yield take(rows)
+        number = -(-self.n // size)
+        edges = [self.n * part // number for part in range(number + 1)]
+        take = self._take_sparse if issparse(self.X) else self._take_dense(-(-self.n // number))
+        for start, stop in pairwise(edges):
+            yield take(order[start:stop])
 
     def _take_sparse(self, rows):
         return Batch(self.X[rows], self.Y[rows], self.w[rows], 1.0 / len(rows))

@@ -78,11 +78,8 @@ class Adam(BaseEstimator):
         rate = eta * (1 - self.beta_2**t) ** 0.5 / (1 - self.beta_1**t)
         numbers = (rate, self.beta_1, self.beta_2, self.epsilon)
         grad, theta = here.grad, here.theta
-        if here.fused:
-            from ..backend.fused import adam
-
-            scalar = theta.dtype.type
-            adam(theta, grad, state.m, state.v, *map(scalar, numbers))
+        if here.plan:
+            here.plan.adam(theta, grad, state.m, state.v, *numbers)
             return here.at(theta), AdamState(state.m, state.v, t), Report(eta)
         theta, m, v = update(theta, grad, state.m, state.v, *numbers)
         return here.at(theta), AdamState(m, v, t), Report(eta)

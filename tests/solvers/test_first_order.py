@@ -122,7 +122,7 @@ def test_adam_in_place_is_its_array_definition(dtype):
     theta, m, v = here.theta.copy(), state.m.copy(), state.v.copy()
     for t in range(1, 5):
         grad = here.grad.copy()
-        assert here.fused
+        assert here.plan
         rate = 0.03 * (1 - 0.95**t) ** 0.5 / (1 - 0.85**t)
         theta, m, v = update(theta, grad, m, v, rate, 0.85, 0.95, 1e-4)
         here, state, _ = solver.step(here, state)

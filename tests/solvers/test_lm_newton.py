@@ -44,7 +44,7 @@ def test_gram_takes_the_dense_step(c):
 @every_case
 @pytest.mark.parametrize("structure", ["dense", "gram", "layer"])
 def test_every_step_descends_towards_a_stationary_point(c, structure):
-    """By layers the steps are shorter, for the coupling of layers is missing; at a kink of relu no gradient vanishes."""
+    """By layers the steps are shorter, for their coupling is missing; at a kink of relu no gradient vanishes."""
     p = problem(c)
     here, state, solver = p.point(), None, LMNewton(structure)
     slope = np.linalg.norm(here.grad)
