@@ -7,10 +7,12 @@ each worker starts with the number of threads that is set here.
 import argparse
 import os
 import statistics
+import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from multiprocessing import get_context
 
+PAUSE = 1.0  # seconds
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -43,10 +45,15 @@ def alone(function, *args):
 
 
 def alternate(tasks, rounds):
-    """Every task's results by name, tasks (callables without arguments) taken in turn: A B C A B C."""
+    """Every task's results by name, tasks (callables without arguments) taken in turn: A B C A B C.
+
+    A pause before each lets the threads of the one before fall asleep: idle workers of BLAS and OpenMP spin for a
+    while, and on two cores they take one from whoever comes next.
+    """
     results = {name: [] for name in tasks}
     for _ in range(rounds):
         for name, task in tasks.items():
+            time.sleep(PAUSE)
             results[name].append(task())
     return results
 

@@ -159,7 +159,8 @@ def value_and_grad(theta, X, Y, w, scale, l2, sizes, leaks, head, work, grad):
 @_kernel
 def adam(theta, grad, m, v, rate, beta_1, beta_2, epsilon):
     """One Adam update in place. Definition: ``skcurv.solvers.adam.update``; scalars of theta's dtype."""
-    fresh_1, fresh_2 = 1 - beta_1, 1 - beta_2
+    one = theta.dtype.type(1)  # a bare 1 would take a float32 loop to float64
+    fresh_1, fresh_2 = one - beta_1, one - beta_2
     for j in range(theta.shape[0]):
         g = grad[j]
         m[j] = beta_1 * m[j] + fresh_1 * g
