@@ -54,6 +54,7 @@ class State:
     inverse: Any = None
     v: Any = None
     level: float = 0.0
+    rejections: int = 0
 
 
 def init(here, seed, damping):
@@ -97,7 +98,7 @@ def step(here, state, structure, invert, due, statistics_fraction, model_fractio
     structure : callable (Point, S) -> Preconditioner
     invert : callable (Preconditioner, damping, dtype) -> Operator
     due : bool
-        Whether the inverse is made anew in this step.
+        Whether the inverse is made anew in this step; it always is after a rejection.
     statistics_fraction, model_fraction : float
         Parts of a mini-batch for the statistics and for the exact model.
     """
@@ -105,7 +106,7 @@ def step(here, state, structure, invert, due, statistics_fraction, model_fractio
     if not (math.isfinite(here.value) and finite(namespace(here.theta), here.grad)):
         return _retreat(here, state, "the loss or its gradient is not finite")
     state = averaged(here, state, structure, statistics_fraction)
-    if due:
+    if due or state.inverse is None:
         damped = state.lam + here.objective.l2
         state = replace(state, inverse=invert(state.statistics, damped, here.theta.dtype))
     directions = [-state.inverse.mv(here.grad)] + ([] if state.v is None else [state.v])
@@ -126,21 +127,24 @@ def _judge(here, state, alpha, predicted):
     part = here.tail(rows(here, TEST if due else GUARD))
     tested = there.on(part.batch)
     if not due:
-        sound = tested.value <= max(CEILING * level, part.value)
-        return (there, state, Report(alpha, state.lam)) if sound else _rejected(here, state, NAN)
+        if not tested.value <= max(CEILING * level, part.value):
+            return _rejected(here, state, NAN)
+        return there, replace(state, rejections=0), Report(alpha, state.lam)
     if negligible(part, tested, predicted):
         return there, replace(state, safe=there.theta), Report(alpha, state.lam, converged=here.whole)
     rho = gain_ratio(tested.value - part.value, predicted)
     if rho < 0:
         return _rejected(here, state, rho)
     lam = max(martens(state.lam, rho, BOLD if here.whole else OMEGA**TEST_PERIOD), floor(here, state))
-    return there, replace(state, lam=lam, safe=there.theta), Report(alpha, lam, rho)
+    return there, replace(state, lam=lam, safe=there.theta, rejections=0), Report(alpha, lam, rho)
 
 
 def _rejected(here, state, rho):
-    """Stay, with more damping and without the last update."""
-    lam = max(state.lam / (BOLD if here.whole else OMEGA**TEST_PERIOD), floor(here, state))
-    return here, replace(state, lam=lam, v=None), Report(0.0, lam, rho)
+    """Stay, without the last update, with more damping: r, r^2, r^4, ... times for rejections in a row."""
+    growth = (1 / (BOLD if here.whole else OMEGA**TEST_PERIOD)) ** 2**state.rejections
+    lam = max(state.lam * growth, floor(here, state))
+    state = replace(state, lam=lam, v=None, inverse=None, rejections=state.rejections + 1)
+    return here, state, Report(0.0, lam, rho)
 
 
 def _retreat(here, state, trouble):

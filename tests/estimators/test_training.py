@@ -272,3 +272,12 @@ def test_any_list_of_hidden_layers():
         assert [len(b) for b in model.intercepts_] == [*np.atleast_1d(sizes).astype(int), 3]
     model = classifier(activation=["tanh", "relu"]).set_params(hidden_layer_sizes=(4, 3)).fit(X, y)
     assert model.n_layers_ == 4
+
+
+@pytest.mark.parametrize("solver", ["lm-newton", "diag-fisher", "kfac"])
+def test_second_order_solvers_find_the_scale_of_raw_targets(solver):
+    """Rejections in a row raise lambda faster and faster: a start that is far too bold is no place to stop."""
+    X = np.random.default_rng(0).normal(size=(200, 5))
+    y = 1e8 * X[:, 0] + 1e9
+    reg = CurvatureMLPRegressor((10,), solver=solver, target_scaling=None, max_iter=200, tol=0, random_state=0)
+    assert reg.fit(X, y).score(X, y) > 0.99
