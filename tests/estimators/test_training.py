@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.metrics import accuracy_score, log_loss, r2_score
 from sklearn.utils.class_weight import compute_class_weight
 
+from skcurv import CurvatureMLPRegressor
 from skcurv.solvers import Adam
 
 from .test_mlp import classifier, diabetes, every_solver, iris, outputs, regressor
