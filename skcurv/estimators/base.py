@@ -67,8 +67,12 @@ class BaseCurvatureMLP(BaseEstimator, ABC):
         self : object
             The fitted estimator; after an error it is as it was before.
         """
-        trained = self._copy(keep=self.warm_start)
-        trained._train(X, y, sample_weight, None, incremental=False)
+        return self._adopt(X, y, sample_weight, None, incremental=False)
+
+    def _adopt(self, X, y, sample_weight, classes, incremental):
+        """Train a copy and take over what it has learnt, all of it or, after an error, nothing."""
+        trained = self._copy(keep=incremental or self.warm_start)
+        trained._train(X, y, sample_weight, classes, incremental)
         self.__dict__ = vars(trained)
         return self
 

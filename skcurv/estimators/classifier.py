@@ -175,10 +175,7 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
                 "dicts and lists. Compute the weights with sklearn.utils.class_weight.compute_class_weight and pass "
                 "them as a dict."
             )
-        trained = self._copy(keep=True)
-        trained._train(X, y, sample_weight, classes, incremental=True)
-        self.__dict__ = vars(trained)
-        return self
+        return self._adopt(X, y, sample_weight, classes, incremental=True)
 
     def predict(self, X):
         """The most probable label of each row.

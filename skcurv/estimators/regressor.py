@@ -166,10 +166,7 @@ class CurvatureMLPRegressor(RegressorMixin, BaseCurvatureMLP):
         self : object
             The fitted estimator; after an error it is as it was before.
         """
-        trained = self._copy(keep=True)
-        trained._train(X, y, sample_weight, None, incremental=True)
-        self.__dict__ = vars(trained)
-        return self
+        return self._adopt(X, y, sample_weight, None, incremental=True)
 
     def predict(self, X):
         """The mean of the target at each row.

@@ -2,13 +2,15 @@
 
 Symbols: P the averaged curvature approximation, g the gradient, v the last update, lambda the damping.
 
-1. statistics: S <- eps S + (1 - eps) S_new with eps = min(1 - 1/t, 0.95), from a part of the batch and targets drawn
-   from the model; when the batch is the full set, from all rows and the exact factor of the loss Hessian
+1. statistics: S <- eps S + (1 - eps) S_new in update t with eps = min(1 - 1/t, 0.95), from a part of the batch and
+   targets drawn from the model, in the first WARM_UP steps and then every STATISTICS_PERIOD; when the batch is the full
+   set, in every step from all rows and the exact factor of the loss Hessian
 2. now and then: P^-1 = (S + (lambda + l2) I)^-1, as the structure damps and inverts itself
 3. w_1 = -P^-1 g,  w_2 = v;  (alpha, mu) minimise the exact model with damping lambda over d = alpha w_1 + mu w_2
-4. at times (always on the full set): rho = (f(theta + d) - f(theta)) / m(d); lambda follows rho; d is rejected
-   when f rises. In between, d is rejected when it takes the loss of rows that the model did not see to a multiple of
-   its running mean: a model on few rows can miss the curvature of the others
+4. every TEST_PERIOD steps, on the batch's last rows (always, and on all rows, on the full set):
+   rho = (f(theta + d) - f(theta)) / m(d); lambda follows rho; d is rejected when f rises. In between, d is rejected
+   when it takes the loss of rows that the model did not see to a multiple of its running mean: a model on few rows
+   can miss the curvature of the others
 
 Constants as in Martens & Grosse (2015, sections 6.5 and 7, appendix S); the floor of lambda is ours: square root of
 rounding times the mean curvature, and on mini-batches, where rho is noisy, NOISE times the fall of the loss so far.
