@@ -112,7 +112,7 @@ class BaseCurvatureMLP(BaseEstimator, ABC):
         data = Data(X if X.dtype == dtype else X.astype(dtype), Y, weights)
         theta = self._start(data, dtype) if first else self._resumed_theta(X, Y, dtype)
         objective = Objective(self.network_, self.loss_function_, data, self.alpha)
-        size = solver.batch_size(data.n) if self.batch_size == "auto" else min(int(self.batch_size), data.n)
+        size = self._batch_rows(solver, data.n)
         max_iter, tol = (1, 0.0) if incremental else (int(self.max_iter), self.tol)
         resumed = getattr(self, "resume_", None) if incremental else None
         if resumed and resumed[0] != solver.name:
@@ -129,6 +129,16 @@ class BaseCurvatureMLP(BaseEstimator, ABC):
             tell=print if self.verbose else None,
         )
         self._conclude(result, X.dtype, solver.name if incremental else None)
+
+    def _batch_rows(self, solver, n):
+        """Rows of a batch."""
+        size = solver.batch_size(n) if self.batch_size == "auto" else min(int(self.batch_size), n)
+        if solver.full_batch and size < n:
+            raise ValueError(
+                f"batch_size={size} was given to solver={solver.name!r}, whose steps use the full set of {n} rows. "
+                "Allowed is 'auto'. Leave batch_size out, or use solver='kfac' or 'adam'."
+            )
+        return size
 
     def _split(self, X, y, weights):
         """The training part, and (X, y, weights) of the part held out.
@@ -265,6 +275,14 @@ class BaseCurvatureMLP(BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def has_partial_fit(estimator):
+    """Whether the solver can go on from chunk to chunk."""
+    try:
+        return not resolve(estimator.solver).full_batch
+    except (TypeError, ValueError):
+        return True  # `partial_fit` itself says what is wrong
 
 
 def _checked_weights(sample_weight, n):

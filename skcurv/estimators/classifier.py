@@ -4,12 +4,13 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from ..data import ClassTargets
 from ..losses import BernoulliLogLoss, MultinomialLogLoss
-from .base import BaseCurvatureMLP
+from .base import BaseCurvatureMLP, has_partial_fit
 from .parameters import CLASSIFIER
 
 
@@ -28,8 +29,7 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         "identity", "logistic", "tanh", "relu", "leaky_relu", "softplus" or "silu"; one for all hidden layers, or one
         for each.
     solver : str or solver object, default="kfac"
-        "sgd", "momentum", "nesterov", "rmsprop", "adam", "lm-newton", "diag-fisher" or "kfac", or an object of
-        `skcurv.solvers` to set its own parameters. The last three need no learning rate.
+        A name that `skcurv.solvers.available` lists, or an object of `skcurv.solvers` to set its own parameters.
     loss : {"log_loss"}, default="log_loss"
         What is minimised.
     alpha : float, default=1e-4
@@ -39,8 +39,7 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
     class_weight : dict, list of dict, "balanced" or None, default=None
         Factors on the sample weights by class.
     batch_size : int or "auto", default="auto"
-        Rows of a mini-batch; "auto" is the solver's choice: all for "lm-newton", at most 512 for "diag-fisher" and
-        "kfac", at most 200 for the others.
+        Rows of a mini-batch; "auto" is the solver's choice: at most 512 for "kfac", 200 for "adam".
     max_iter : int, default=200
         Most epochs; with a full batch an epoch is one step.
     tol : float, default=1e-4
@@ -150,6 +149,7 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         self.warm_start = warm_start
         self.verbose = verbose
 
+    @available_if(has_partial_fit)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Go through one chunk of data once (one step for full-batch solvers), going on where the last call stopped.
 

@@ -2,11 +2,12 @@
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from ..data import RealTargets
 from ..losses import BernoulliLogLoss, SquaredError
-from .base import BaseCurvatureMLP
+from .base import BaseCurvatureMLP, has_partial_fit
 from .parameters import REGRESSOR
 
 LOSSES = {"squared_error": SquaredError, "log_loss": BernoulliLogLoss}
@@ -26,8 +27,7 @@ class CurvatureMLPRegressor(RegressorMixin, BaseCurvatureMLP):
         "identity", "logistic", "tanh", "relu", "leaky_relu", "softplus" or "silu"; one for all hidden layers, or one
         for each.
     solver : str or solver object, default="kfac"
-        "sgd", "momentum", "nesterov", "rmsprop", "adam", "lm-newton", "diag-fisher" or "kfac", or an object of
-        `skcurv.solvers` to set its own parameters. The last three need no learning rate.
+        A name that `skcurv.solvers.available` lists, or an object of `skcurv.solvers` to set its own parameters.
     loss : {"squared_error", "log_loss"}, default="squared_error"
         "squared_error" is half the squared error; "log_loss" the cross-entropy of targets in [0, 1] with a logistic
         link, as autoencoders use it.
@@ -39,8 +39,7 @@ class CurvatureMLPRegressor(RegressorMixin, BaseCurvatureMLP):
         "auto" trains on targets of mean 0 and standard deviation 1 (weighted, by output) where the loss allows it
         ("squared_error"); `alpha`, `loss_` and `coefs_` are then in those units, predictions in the target's.
     batch_size : int or "auto", default="auto"
-        Rows of a mini-batch; "auto" is the solver's choice: all for "lm-newton", at most 512 for "diag-fisher" and
-        "kfac", at most 200 for the others.
+        Rows of a mini-batch; "auto" is the solver's choice: at most 512 for "kfac", 200 for "adam".
     max_iter : int, default=200
         Most epochs; with a full batch an epoch is one step.
     tol : float, default=1e-4
@@ -149,6 +148,7 @@ class CurvatureMLPRegressor(RegressorMixin, BaseCurvatureMLP):
         self.warm_start = warm_start
         self.verbose = verbose
 
+    @available_if(has_partial_fit)
     def partial_fit(self, X, y, sample_weight=None):
         """Go through one chunk of data once (one step for full-batch solvers), going on where the last call stopped.
 

@@ -3,11 +3,24 @@
 from .adam import Adam
 from .diag_fisher import DiagFisher
 from .kfac import KFAC
+from .lbfgs import LBFGS
 from .lm_newton import LMNewton
 from .momentum import Momentum
 from .nesterov import Nesterov
-from .registry import SOLVERS
+from .registry import SOLVERS, available
 from .rmsprop import RMSProp
 from .sgd import SGD
 
-__all__ = ["KFAC", "SGD", "SOLVERS", "Adam", "DiagFisher", "LMNewton", "Momentum", "Nesterov", "RMSProp"]
+__all__ = [
+    "KFAC",
+    "LBFGS",
+    "SGD",
+    "SOLVERS",
+    "Adam",
+    "DiagFisher",
+    "LMNewton",
+    "Momentum",
+    "Nesterov",
+    "RMSProp",
+    "available",
+]

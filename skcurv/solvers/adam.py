@@ -66,6 +66,10 @@ class Adam(BaseEstimator):
     domains = {"learning_rate": POSITIVE, "beta_1": DECAY, "beta_2": DECAY, "epsilon": POSITIVE}
     remedy = SGD.remedy
     double = False
+    full_batch = False
+    layered = False
+    cost = "1"
+    memory = "2"
 
     def batch_size(self, n):
         return min(200, n)

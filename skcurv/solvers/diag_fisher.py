@@ -54,6 +54,10 @@ class DiagFisher(BaseEstimator):
     domains = {"damping": POSITIVE, "statistics_fraction": FRACTION, "model_fraction": FRACTION}
     remedy = "raise damping tenfold, or scale the inputs"
     double = False
+    full_batch = False
+    layered = False
+    cost = "1.8"
+    memory = "3"
 
     def batch_size(self, n):
         return min(512, n)

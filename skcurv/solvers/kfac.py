@@ -65,6 +65,10 @@ class KFAC(BaseEstimator):
     }
     remedy = "raise damping tenfold, or scale the inputs"
     double = False
+    full_batch = False
+    layered = True
+    cost = "1.5"
+    memory = "1 + factors"
 
     def batch_size(self, n):
         return min(512, n)

@@ -76,6 +76,10 @@ class LMNewton(BaseEstimator):
     }
     remedy = "scale the inputs, or raise alpha"
     double = True
+    full_batch = False
+    layered = False
+    cost = "p"
+    memory = "2 p"
 
     def batch_size(self, n):
         return n

@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..backend.namespace import finite, namespace, rounding
 from .history import History
-from .protocol import NAN
+from .protocol import NAN, Report
 
 ROUNDING = 10  # an end above the start by this many roundings is no worse
 
@@ -112,8 +112,12 @@ def train(solver, objective, theta, budget, seed, started, resumed=None, validat
         value = objective.value(theta)
         state, history = copy.deepcopy(resumed) if resumed else (None, History(value))
         watch = _Watch(budget.tol, budget.patience, theta + 0, validate(theta) if validate else NAN)
-        epochs = _epochs(solver, objective, theta + 0, budget, seed, state, history.last("epoch"))
-        ended, end, state = _run(epochs, history, watch, started, validate, tell)
+        follow = _Follower(history, watch, started, validate, tell)
+        if hasattr(solver, "minimise"):
+            ended, end = _run_whole(solver, objective, theta + 0, budget, follow)
+        else:
+            epochs = _epochs(solver, objective, theta + 0, budget, seed, state, history.last("epoch"))
+            ended, end, state = _run(epochs, follow)
         return _finish(solver, objective, budget, (theta + 0, value), (end, state), history, watch, ended)
 
 
@@ -146,22 +150,51 @@ def _epochs(solver, objective, theta, budget, seed, state, done):
         yield _Epoch(epoch, steps, first, loss, here.theta, state, report._replace(gain_ratio=rho))
 
 
-def _run(epochs, history, watch, started, validate, tell):
-    """Follow the epochs until one of them ends the run: why it ended, the last parameters, the state."""
-    iteration = history.last("iteration")
-    for number, steps, first, loss, last, state, report in epochs:
-        iteration += steps
+class _Follower:
+    """Takes in one epoch after the other and says why the run ends, if it does."""
+
+    def __init__(self, history, watch, started, validate, tell):
+        self.history, self.watch, self.started, self.validate, self.tell = history, watch, started, validate, tell
+        self.iteration = history.last("iteration")
+
+    def __call__(self, epoch):
+        number, steps, first, loss, last, _, report = epoch
+        self.iteration += steps
         sound = math.isfinite(loss) and finite(namespace(last), last)
-        score = validate(last) if validate and sound else NAN
-        seconds = time.perf_counter() - started
-        history.add(iteration, number, seconds, loss, score, report.step_length, report.damping, report.gain_ratio)
-        if tell:
-            tell(f"epoch {number}, loss {loss:.8g}" + ("" if math.isnan(score) else f", validation score {score:.6g}"))
+        score = self.validate(last) if self.validate and sound else NAN
+        seconds = time.perf_counter() - self.started
+        numbers = report.step_length, report.damping, report.gain_ratio
+        self.history.add(self.iteration, number, seconds, loss, score, *numbers)
+        if self.tell:
+            shown = "" if math.isnan(score) else f", validation score {score:.6g}"
+            self.tell(f"epoch {number}, loss {loss:.8g}{shown}")
         if not sound:
-            return f"the loss is no longer finite in iteration {iteration}", last, state
-        if watch.see(first, loss, last, score) or report.converged:
-            return "converged", last, state
-    return "budget", last, state
+            return f"the loss is no longer finite in iteration {self.iteration}"
+        return "converged" if self.watch.see(first, loss, last, score) or report.converged else ""
+
+
+def _run(epochs, follow):
+    """Follow the epochs until one of them ends the run: why it ended, the last parameters, the state."""
+    for epoch in epochs:
+        ended = follow(epoch)
+        if ended:
+            break
+    return ended or "budget", epoch.last, epoch.state
+
+
+def _run_whole(solver, objective, theta, budget, follow):
+    """Let a solver that runs itself report its iterations: why it ended and the last parameters."""
+    end = [theta, "", 0]
+
+    def see(first, value, last, report):
+        end[2] += 1
+        end[:2] = last, follow(_Epoch(end[2], 1, first, value, last, None, report))
+        return end[1] != ""
+
+    converged = solver.minimise(objective, theta, budget.max_iter, see)
+    if not end[2]:  # not even one iteration: the start is as good as it gets
+        see(theta, objective.value(theta), theta, Report(0.0))
+    return end[1] or ("converged" if converged else "budget"), end[0]
 
 
 def _finish(solver, objective, budget, start, end, history, watch, ended):

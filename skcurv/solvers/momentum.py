@@ -42,6 +42,10 @@ class Momentum(BaseEstimator):
     domains = {"learning_rate": POSITIVE, "momentum": DECAY}
     remedy = SGD.remedy
     double = False
+    full_batch = False
+    layered = False
+    cost = "1"
+    memory = "1"
 
     def batch_size(self, n):
         return min(200, n)

@@ -46,6 +46,10 @@ class Nesterov(BaseEstimator):
     domains = {"learning_rate": POSITIVE, "momentum": DECAY}
     remedy = SGD.remedy
     double = False
+    full_batch = False
+    layered = False
+    cost = "1"
+    memory = "1"
 
     def batch_size(self, n):
         return min(200, n)

@@ -47,12 +47,24 @@ class Solver(Protocol):
         What to do when it diverges.
     double : bool
         Whether the parameters are held in float64 whatever the dtype of X.
+    full_batch : bool
+        Whether each step needs the full set; there is no `partial_fit` then.
+    layered : bool
+        Whether it needs a model made of layers.
+    cost : str
+        Of a step, in gradients of the same batch.
+    memory : str
+        Numbers held from step to step beside the parameters, in units of their number p.
     """
 
     name: str
     domains: dict
     remedy: str
     double: bool
+    full_batch: bool
+    layered: bool
+    cost: str
+    memory: str
 
     def batch_size(self, n) -> int:
         """Rows of a batch out of n when the user leaves it open."""
@@ -62,6 +74,23 @@ class Solver(Protocol):
 
     def step(self, here, state) -> tuple[Any, Any, Report]:
         """One step from a Point: the next Point on the same batch, the next state, and a report."""
+
+
+class WholeSolver(Protocol):
+    """A method of another library that runs itself; it has `minimise` in place of `init` and `step`."""
+
+    def minimise(self, objective, theta, max_iter, see) -> bool:
+        """Run for at most `max_iter` iterations and say whether it converged.
+
+        Parameters
+        ----------
+        objective : Objective
+        theta : (p,) start
+        max_iter : int
+        see : callable (first, value, last, report) -> bool
+            To be called after each iteration with the parameters before it, the objective there, the parameters after
+            it and a Report; True ends the run.
+        """
 
 
 def generator(seed, step, purpose):

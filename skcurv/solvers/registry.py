@@ -1,15 +1,74 @@
-"""Solvers by name."""
+"""Solvers by name, and what each needs and costs."""
+
+from typing import NamedTuple
 
 from .adam import Adam
 from .diag_fisher import DiagFisher
 from .kfac import KFAC
+from .lbfgs import LBFGS
 from .lm_newton import LMNewton
 from .momentum import Momentum
 from .nesterov import Nesterov
 from .rmsprop import RMSProp
 from .sgd import SGD
 
-SOLVERS = {solver.name: solver for solver in (SGD, Momentum, Nesterov, RMSProp, Adam, LMNewton, DiagFisher, KFAC)}
+SOLVERS = {
+    solver.name: solver for solver in (SGD, Momentum, Nesterov, RMSProp, Adam, LBFGS, LMNewton, DiagFisher, KFAC)
+}
+
+
+class Entry(NamedTuple):
+    """One row of `available`.
+
+    Attributes
+    ----------
+    name : str
+        What the estimators' ``solver`` takes.
+    solver : str
+        The class in `skcurv.solvers` with its own parameters.
+    learning_rate : bool
+        Whether a learning rate has to be chosen.
+    full_batch : bool
+        Whether every step uses the full set; such a solver has no ``partial_fit``.
+    layers : bool
+        Whether it needs a model made of layers.
+    cost : str
+        Of a step, in gradients of the same batch.
+    memory : str
+        Numbers held from step to step, in units of the number of parameters p.
+    """
+
+    name: str
+    solver: str
+    learning_rate: bool
+    full_batch: bool
+    layers: bool
+    cost: str
+    memory: str
+
+
+def available():
+    """Every solver with what it needs and costs.
+
+    Returns
+    -------
+    rows : list of Entry
+        ``pandas.DataFrame(available())`` shows them as a table.
+
+    Examples
+    --------
+    >>> from skcurv.solvers import available
+    >>> [row.name for row in available() if not row.learning_rate and not row.full_batch]
+    ['lm-newton', 'diag-fisher', 'kfac']
+    """
+    return [
+        Entry(name, s.__name__, needs_rate(s), s.full_batch, s.layered, s.cost, s.memory) for name, s in SOLVERS.items()
+    ]
+
+
+def needs_rate(solver):
+    """Whether a solver has a learning rate that must be a number."""
+    return getattr(solver, "learning_rate", None) is not None
 
 
 def resolve(solver):
@@ -27,9 +86,8 @@ def resolve(solver):
             known = ", ".join(repr(name) for name in SOLVERS)
             raise ValueError(f"solver={solver!r} was given. Known are {known}. Use one of them or a solver object.")
         return SOLVERS[solver]()
-    if isinstance(solver, type) or not all(
-        hasattr(solver, method) for method in ("init", "step", "batch_size", "domains")
-    ):
+    steps = all(hasattr(solver, word) for word in ("init", "step")) or hasattr(solver, "minimise")
+    if isinstance(solver, type) or not steps or not all(hasattr(solver, word) for word in ("batch_size", "domains")):
         raise TypeError(
             f"solver={solver!r} of type {type(solver).__name__} was given. Allowed is a name or a solver object. "
             "Pass for example 'kfac' or skcurv.solvers.KFAC()."

@@ -47,6 +47,10 @@ class RMSProp(BaseEstimator):
     domains = {"learning_rate": POSITIVE, "decay": DECAY, "epsilon": POSITIVE}
     remedy = SGD.remedy
     double = False
+    full_batch = False
+    layered = False
+    cost = "1"
+    memory = "1"
 
     def batch_size(self, n):
         return min(200, n)

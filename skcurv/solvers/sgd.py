@@ -40,6 +40,10 @@ class SGD(BaseEstimator):
     domains = {"learning_rate": POSITIVE}
     remedy = "lower learning_rate tenfold, scale the inputs, or use solver='kfac', which needs no learning rate"
     double = False
+    full_batch = False
+    layered = False
+    cost = "1"
+    memory = "0"
 
     def batch_size(self, n):
         return min(200, n)

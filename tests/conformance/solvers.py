@@ -32,6 +32,18 @@ class SolverCase(NamedTuple):
         return SOLVERS[self.name]()
 
 
+def stepwise(check):
+    """Mark a check that takes single steps, which a solver that runs itself has not."""
+    check.stepwise = True
+    return check
+
+
+def applies(check, c):
+    """Whether a check makes sense for a solver and its batches."""
+    whole = c.batch_size == 60
+    return (whole or not c.solver.full_batch) and (hasattr(c.solver, "step") or not hasattr(check, "stepwise"))
+
+
 def _problem(network="tanh", loss="multinomial"):
     return problem(case(network, loss), n=60)
 
@@ -56,11 +68,15 @@ def check_it_is_an_estimator_without_data(c):
     params = solver.get_params()
     assert solver.name == c.name
     assert set(params) == set(solver.domains)
-    assert 1 <= len(params) <= 6
+    assert len(params) <= 7
     assert clone(solver).get_params() == params
     assert type(solver)().set_params(**params).get_params() == params
     assert repr(solver) == f"{type(solver).__name__}()"
     assert solver.remedy
+    assert solver.cost
+    assert solver.memory
+    assert {type(solver.full_batch), type(solver.layered), type(solver.double)} == {bool}
+    assert not solver.full_batch or solver.batch_size(10**6) == 10**6
     assert 1 <= solver.batch_size(10**6) <= 10**6
     assert solver.batch_size(5) == 5
 
@@ -84,6 +100,7 @@ def check_its_fields_do_not_change_in_a_fit(c):
     assert vars(solver) == before
 
 
+@stepwise
 def check_a_step_leaves_its_point_alone(c):
     """In array code; only a compiled gradient lets a first-order step work in place."""
     solver, state = c.solver, None
@@ -108,6 +125,7 @@ def check_the_start_is_not_changed_by_training(c):
         assert not np.array_equal(end, start)
 
 
+@stepwise
 def check_its_state_can_be_pickled_and_copied(c):
     solver, p = c.solver, _problem()
     first, second = _points(c, p)
@@ -121,6 +139,7 @@ def check_its_state_can_be_pickled_and_copied(c):
     np.testing.assert_array_equal(ends[2], ends[0])
 
 
+@stepwise
 def check_resuming_equals_no_interruption(c):
     for network in ("tanh", "relu"):
         p = _problem(network)

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skcurv.solvers import KFAC, SOLVERS, Adam, DiagFisher
 
-from .test_mlp import classifier, diabetes, every_solver, iris, regressor
+from .test_mlp import classifier, diabetes, every_solver, iris, regressor, rows
 
 X, y = iris()
 XR, yr = diabetes()
@@ -92,7 +92,7 @@ def test_permutation_importance_finds_the_columns_that_count():
 
 @every_solver
 def test_a_clone_is_unfitted_and_fits_to_the_same_bits(solver):
-    model = classifier(SOLVERS[solver](), batch_size=40).fit(X, y)
+    model = classifier(SOLVERS[solver](), batch_size=rows(solver, 40)).fit(X, y)
     copy = clone(model)
     assert not hasattr(copy, "theta_")
     assert copy.solver is not model.solver
@@ -105,7 +105,7 @@ def test_read_only_memory_maps(tmp_path, solver, dtype):
     joblib.dump((X.astype(dtype), y), tmp_path / "data")
     data, target = joblib.load(tmp_path / "data", mmap_mode="r")
     assert not data.flags.writeable
-    for batch_size in (40, "auto"):
+    for batch_size in (rows(solver, 40), "auto"):
         mapped = classifier(solver, batch_size=batch_size).fit(data, target)
         plain = classifier(solver, batch_size=batch_size).fit(X.astype(dtype), y)
         np.testing.assert_array_equal(mapped.theta_, plain.theta_)
@@ -113,7 +113,7 @@ def test_read_only_memory_maps(tmp_path, solver, dtype):
     stored = joblib.load(tmp_path / "model", mmap_mode="r")
     np.testing.assert_array_equal(stored.predict_proba(data), mapped.predict_proba(X.astype(dtype)))
     before = stored.theta_.copy()
-    again = stored.partial_fit(data, target)
+    again = stored.set_params(solver="adam" if SOLVERS[solver].full_batch else solver).partial_fit(data, target)
     assert not np.array_equal(again.theta_, before)
 
 
@@ -123,7 +123,7 @@ def test_simultaneous_fits_in_threads_equal_fits_in_turn(solver):
     shared = SOLVERS[solver]()
 
     def fit(seed):
-        return classifier(shared, random_state=seed, batch_size=30, activation="relu").fit(X, y).theta_
+        return classifier(shared, random_state=seed, batch_size=rows(solver, 30), activation="relu").fit(X, y).theta_
 
     alone = [fit(seed) for seed in range(4)]
     with ThreadPool(4) as pool:

@@ -11,7 +11,13 @@ from skcurv import CurvatureMLPClassifier, CurvatureMLPRegressor
 from skcurv.solvers import SOLVERS
 
 every_solver = pytest.mark.parametrize("solver", SOLVERS)
+every_incremental_solver = pytest.mark.parametrize("solver", [name for name, s in SOLVERS.items() if not s.full_batch])
 SECOND = ("lm-newton", "diag-fisher", "kfac")
+
+
+def rows(solver, batch_size):
+    """The batch size where the solver takes one."""
+    return "auto" if SOLVERS[solver].full_batch else batch_size
 
 
 def iris(dtype=np.float64):

@@ -1,0 +1,96 @@
+r"""L-BFGS: quasi-Newton steps from the last few changes of parameters and gradient (Liu & Nocedal 1989).
+
+The iterations are SciPy's. An objective that is not finite is shown to it as a finite value far above every other, so
+that its line search comes back.
+"""
+
+import math
+from dataclasses import dataclass
+
+from scipy.optimize import minimize
+from sklearn.base import BaseEstimator
+
+from ..backend.namespace import dot, finite, namespace, rounding, to_numpy
+from .damping import ROUNDINGS
+from .protocol import COUNT, Report
+
+WALL = 1e150  # the value shown where there is none
+
+
+@dataclass(eq=False, repr=False)
+class LBFGS(BaseEstimator):
+    r"""Limited-memory BFGS on the full set, by SciPy; no learning rate.
+
+    With :math:`s_i = \theta_{i+1} - \theta_i` and :math:`y_i = g_{i+1} - g_i` of the last ``n_corrections`` iterations,
+
+    .. math:: \theta \leftarrow \theta - \alpha H g, \qquad H^{-1} s_i = y_i,
+
+    with :math:`\alpha` from a line search by Moré and Thuente. It converges when a step changes the objective by less
+    than ten roundings; parameters are held in float64.
+
+    Parameters
+    ----------
+    n_corrections : int, default=20
+        Pairs :math:`(s_i, y_i)` that are kept, at least 1.
+
+    References
+    ----------
+    D. C. Liu and J. Nocedal, "On the limited memory BFGS method for large scale optimization", Mathematical
+    Programming 45 (1989), algorithm 2.1; the code: R. H. Byrd, P. Lu, J. Nocedal and C. Zhu, "A limited memory
+    algorithm for bound constrained optimization", SIAM Journal on Scientific Computing 16 (1995).
+
+    Examples
+    --------
+    >>> from skcurv.solvers import LBFGS
+    >>> LBFGS(n_corrections=30)
+    LBFGS(n_corrections=30)
+    """
+
+    n_corrections: int = 20
+
+    name = "lbfgs"
+    domains = {"n_corrections": COUNT}
+    remedy = "scale the inputs, or raise alpha"
+    double = True
+    full_batch = True
+    layered = False
+    cost = "1.1"
+    memory = "2 n_corrections"
+
+    def batch_size(self, n):
+        return n
+
+    def minimise(self, objective, theta, max_iter, see):
+        xp, seen, slope = namespace(theta), [theta, objective.value(theta)], [theta, theta]
+
+        def value_and_grad(x):
+            here = objective.point(xp.asarray(x, dtype=theta.dtype))
+            grad, value = here.grad, here.value
+            slope[1] = grad
+            if math.isfinite(value) and finite(xp, grad):
+                return value, to_numpy(grad)
+            return WALL, 0 * x
+
+        def callback(intermediate_result):
+            (first, value), g = seen, slope[0]
+            seen[:] = xp.asarray(intermediate_result.x + 0, dtype=theta.dtype), float(intermediate_result.fun)
+            slope[0], s = slope[1], seen[0] - first
+            if see(first, value, seen[0], Report(_rate(xp, s, g))):
+                raise StopIteration
+
+        options = {
+            "maxiter": max_iter,
+            "maxcor": int(self.n_corrections),
+            "ftol": ROUNDINGS * rounding(theta),
+            "gtol": 0.0,
+            "maxfun": 20 * max_iter + 20,
+        }
+        slope[0], start = objective.point(theta).grad, to_numpy(theta)
+        result = minimize(value_and_grad, start, jac=True, method="L-BFGS-B", callback=callback, options=options)
+        return result.nit < max_iter
+
+
+def _rate(xp, s, g):
+    """The step length s's / -s'g, which is eta for s = -eta g."""
+    along = -dot(xp, s, g)
+    return dot(xp, s, s) / along if along > 0 else 0.0
