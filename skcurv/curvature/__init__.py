@@ -2,19 +2,34 @@
 
 from .columns import empirical_fisher, ggn, sampled_fisher
 from .products import ggn_product, hessian_product, slopes_and_gram
-from .structures import by_layer, dense, diagonal, entries_per_row, gram, kronecker
+from .structures import (
+    by_layer,
+    by_unit,
+    dense,
+    diagonal,
+    ekfac,
+    entries_per_row,
+    gram,
+    in_basis,
+    kronecker,
+    tridiagonal,
+)
 
 __all__ = [
     "by_layer",
+    "by_unit",
     "dense",
     "diagonal",
+    "ekfac",
     "empirical_fisher",
     "entries_per_row",
     "ggn",
     "ggn_product",
     "gram",
     "hessian_product",
+    "in_basis",
     "kronecker",
     "sampled_fisher",
     "slopes_and_gram",
+    "tridiagonal",
 ]

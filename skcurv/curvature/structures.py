@@ -7,16 +7,33 @@ With a_i = [A_l[i], 1] a layer's input and G_l[i, :, j] the j-th column of S_i p
 * diagonal:   sum_i w_i sum_j (a_i G_l[i, :, j]')^2
 * kronecker:  A_l = sum_i w_i a_i a_i' / sum_i w_i,  G_l = sum_i w_i G_l[i] G_l[i]'  (Martens & Grosse 2015, eq. 5)
 * gram:       the rows sqrt(w_i) a_i G_l[i, :, j]' themselves, n c of them
+* by_unit:    C_r = sum_i w_i |G_l[i, r]|^2 a_i a_i' of each unit r
+* ekfac:      Q_A, Q_G the eigenvectors of A_l and G_l, Lambda = sum_i w_i sum_j ((Q_A' a_i) (Q_G' G_l[i, :, j])')^2
+              (George et al. 2018, eq. 6)
+* tridiagonal: A_l, G_l, and of neighbours m = l + 1 sum_i w_i a_i^l a_i^m' / sum_i w_i and sum_i w_i G_l[i] G_m[i]'
+              (Martens & Grosse 2015, section 4.3)
 """
 
 from itertools import pairwise
 
-import numpy as np
-
 from ..backend.namespace import dense as as_dense
 from ..backend.namespace import gram as weighted_gram
 from ..backend.namespace import inner, namespace, total
-from ..linalg import BlockDiagonal, Dense, Diagonal, Gram, Kronecker
+from ..linalg import EKFAC, Diagonal, Gram, Kronecker, KroneckerTridiagonal, UnitBlocks
+from .dense_blocks import by_layer, dense, entries_per_row
+
+__all__ = [
+    "by_layer",
+    "by_unit",
+    "dense",
+    "diagonal",
+    "ekfac",
+    "entries_per_row",
+    "gram",
+    "in_basis",
+    "kronecker",
+    "tridiagonal",
+]
 
 
 def _columns(here, S):
@@ -40,16 +57,31 @@ def gram(here, S):
     return Gram(namespace(rows[0]).concat(rows, axis=0))
 
 
+def by_unit(here, S):
+    """One matrix a unit."""
+    columns, blocks = _columns(here, _root_weighted(here, S)), []
+    for layer, (inputs, _) in enumerate(columns[0].pairs):
+        A = _with_ones(as_dense(inputs))
+        xp, (n, i) = namespace(A), A.shape
+        squares = [pairs.pairs[layer][1] ** 2 for pairs in columns]
+        products = xp.reshape(A[:, :, None] * A[:, None, :], (n, i * i))
+        blocks.append(xp.reshape(sum(squares[1:], squares[0]).T @ products, (-1, i, i)))
+    return UnitBlocks(here.objective.network.layout, tuple(blocks))
+
+
 def kronecker(here, S):
     """One Kronecker product a layer."""
-    columns, w = _columns(here, S), here.batch.weights
+    return _kronecker(here, _columns(here, S))
+
+
+def _kronecker(here, columns):
+    w = here.batch.weights
     xp = namespace(w)
     mass = total(xp, w)
     A, G = [], []
     for layer, (inputs, _) in enumerate(columns[0].pairs):
         A.append(_bordered(xp, inputs, w) / mass)
-        outputs = [pairs.pairs[layer][1] for pairs in columns]
-        blocks = [weighted_gram(g, w) for g in outputs]
+        blocks = [weighted_gram(pairs.pairs[layer][1], w) for pairs in columns]
         G.append(sum(blocks[1:], blocks[0]))
     return Kronecker(here.objective.network.layout, tuple(A), tuple(G))
 
@@ -61,70 +93,42 @@ def _bordered(xp, A, w):
     return xp.concat([top, xp.concat([sums, xp.sum(w)[None, None]], axis=1)], axis=0)
 
 
-def dense(here, S):
-    """The whole matrix."""
-    xp, sides = namespace(S), _sides(here, S)
-    rows = [[None] * len(sides) for _ in sides]
-    for m, right in enumerate(sides):
-        for layer, left in enumerate(sides[:m]):
-            rows[layer][m] = _cross_block(xp, left, right)
-            rows[m][layer] = rows[layer][m].T
-        rows[m][m] = _own_block(xp, right)
-    return Dense(xp.concat([xp.concat(row, axis=1) for row in rows], axis=0))
+def _with_ones(A):
+    xp = namespace(A)
+    return xp.concat([A, xp.ones((A.shape[0], 1), dtype=A.dtype)], axis=1)
 
 
-def by_layer(here, S):
-    """The diagonal blocks, one a layer."""
-    xp = namespace(S)
-    blocks = tuple(Dense(_own_block(xp, side)) for side in _sides(here, S))
-    return BlockDiagonal(here.objective.network.layout.slices, blocks)
+def ekfac(here, S):
+    """The eigenvectors of the Kronecker factors with the true second moments in their basis."""
+    return in_basis(here, S, kronecker(here, S).in_eigenbasis())
 
 
-def _sides(here, S):
-    """By layer: inputs with a one appended (n, i + 1), and root-weighted output columns (n, o, c)."""
-    columns = _columns(here, _root_weighted(here, S))
-    xp, sides = namespace(S), []
-    for layer, (inputs, _) in enumerate(columns[0].pairs):
-        A = as_dense(inputs)
-        A = xp.concat([A, xp.ones((A.shape[0], 1), dtype=A.dtype)], axis=1)
-        sides.append((A, xp.stack([pairs.pairs[layer][1] for pairs in columns], axis=2)))
-    return sides
+def in_basis(here, S, basis):
+    """`ekfac` with the eigenvectors of another one."""
+    columns, eigenvalues = _columns(here, _root_weighted(here, S)), []
+    for layer, (inputs, g) in enumerate(columns[0].pairs):
+        xp = namespace(g)
+        Q_A, Q_G = (xp.astype(Q[layer], g.dtype) for Q in (basis.Q_A, basis.Q_G))
+        A = (inputs @ Q_A[:-1, :] + Q_A[-1, :]) ** 2
+        squares = [A.T @ (pairs.pairs[layer][1] @ Q_G) ** 2 for pairs in columns]
+        eigenvalues.append(xp.astype(sum(squares[1:], squares[0]), basis.L[layer].dtype))
+    return EKFAC(basis.layout, basis.Q_A, basis.Q_G, tuple(eigenvalues))
 
 
-def _cross_block(xp, left, right):
-    """The block between two layers, ((i + 1) o, (i' + 1) o'), from all products of inputs and of outputs."""
-    (A, G), (B, H) = left, right
-    n, i, j, o, t = A.shape[0], A.shape[1], B.shape[1], G.shape[1], H.shape[1]
-    P = xp.reshape(A[:, :, None] * B[:, None, :], (n, -1))
-    M = xp.reshape(G @ xp.permute_dims(H, (0, 2, 1)), (n, -1))
-    return _interleave(xp, P.T @ M, (i, j, o, t))
+def tridiagonal(here, S):
+    """Kronecker products of each layer and of neighbouring layers."""
+    columns, w = _columns(here, S), here.batch.weights
+    mass, A_next, G_next = total(namespace(w), w), [], []
+    for layer, following in pairwise(range(len(columns[0].pairs))):
+        left, right = (columns[0].pairs[one][0] for one in (layer, following))
+        A_next.append(_bordered_cross(left, w[:, None] * right, w) / mass)
+        blocks = [pairs.pairs[layer][1].T @ (w[:, None] * pairs.pairs[following][1]) for pairs in columns]
+        G_next.append(sum(blocks[1:], blocks[0]))
+    return KroneckerTridiagonal(_kronecker(here, columns), tuple(A_next), tuple(G_next))
 
 
-def _own_block(xp, side):
-    """A layer's own block: each product of two inputs, and of two outputs, is taken once."""
-    A, G = side
-    i, o = A.shape[1], G.shape[1]
-    (first, second, whole_i), (row, column, whole_o) = _upper(xp, i), _upper(xp, o)
-    P = xp.take(A, first, axis=1) * xp.take(A, second, axis=1)
-    M = xp.sum(xp.take(G, row, axis=1) * xp.take(G, column, axis=1), axis=2)
-    K = xp.take(xp.take(P.T @ M, whole_o, axis=1), whole_i, axis=0)
-    return _interleave(xp, K, (i, i, o, o))
-
-
-def _upper(xp, n):
-    """Rows and columns of the upper triangle of (n, n), and the place in it of each entry of the whole matrix."""
-    rows, columns = np.triu_indices(n)
-    place = np.empty((n, n), dtype=np.int64)
-    place[rows, columns] = place[columns, rows] = np.arange(len(rows))
-    return xp.asarray(rows), xp.asarray(columns), xp.asarray(place.ravel())
-
-
-def _interleave(xp, K, sizes):
-    """K (i j, o t), products of inputs by products of outputs, as the block (i o, j t)."""
-    i, j, o, t = sizes
-    return xp.reshape(xp.permute_dims(xp.reshape(K, (i, j, o, t)), (0, 2, 1, 3)), (i * o, j * t))
-
-
-def entries_per_row(layout, n_columns):
-    """About how many numbers `dense` and `by_layer` hold for one row at a time."""
-    return max(max((i + 1) ** 2, o * o * n_columns) for i, o in pairwise(layout.sizes))
+def _bordered_cross(A, B, w):
+    """sum_i [A_i, 1]'[B_i, w_i], for B that carries the weights."""
+    xp = namespace(B)
+    B = xp.concat([B, w[:, None]], axis=1)
+    return xp.concat([inner(A, B), xp.sum(B, axis=0)[None, :]], axis=0)

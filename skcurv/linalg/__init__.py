@@ -3,7 +3,19 @@
 from .blocks import BlockDiagonal
 from .dense import Dense
 from .diagonal import Diagonal
+from .ekfac import EKFAC
 from .gram import Gram
 from .kronecker import Kronecker
+from .tridiagonal import KroneckerTridiagonal
+from .units import UnitBlocks
 
-__all__ = ["BlockDiagonal", "Dense", "Diagonal", "Gram", "Kronecker"]
+__all__ = [
+    "EKFAC",
+    "BlockDiagonal",
+    "Dense",
+    "Diagonal",
+    "Gram",
+    "Kronecker",
+    "KroneckerTridiagonal",
+    "UnitBlocks",
+]

@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from ..backend.namespace import namespace, positive, total
+from .ekfac import EKFAC
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,12 @@ class Kronecker:
         layers = range(len(self.A))
         spectra = [(namespace(self.A[layer]), self._eigenvalues(layer, shift)) for layer in layers]
         return sum(total(xp, xp.log(values)) for xp, values in spectra)
+
+    def in_eigenbasis(self):
+        """The same operator by its eigenvectors, in float64."""
+        spectra = self._spectra
+        L = tuple(a[:, None] * g[None, :] for a, _, g, _ in spectra)
+        return EKFAC(self.layout, tuple(Q for _, Q, _, _ in spectra), tuple(Q for *_, Q in spectra), L)
 
     def diag(self):
         """diag A (x) diag G by layer."""

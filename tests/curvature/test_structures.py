@@ -150,3 +150,83 @@ def test_empirical_fisher_is_the_sum_of_squared_gradients(c):
         g = oracles.gradient(alone)
         expected += p.v[i] / p.v.sum() * np.outer(g, g)
     assert_close(curvature.dense(here, curvature.empirical_fisher(here, RANDOM)).C, expected, _terms(p))
+
+
+@every_case
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
+def test_blocks_by_unit_are_those_of_the_exact_matrix(c, sparse):
+    p = problem(c)
+    C = oracles.ggn(p)
+    unit = np.concatenate(
+        [
+            100 * layer + np.tile(np.arange(o), i + 1)
+            for layer, (i, o) in enumerate(zip(c.sizes, c.sizes[1:], strict=False))
+        ]
+    )
+    exact = np.where(unit[:, None] == unit, C, 0)
+    operator = curvature.by_unit(*_columns(p, sparse))
+    assert_close(_matrix(operator, p.theta.size), exact, _terms(p), scale=np.abs(C).max())
+
+
+@every_case
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
+def test_ekfac_has_the_exact_second_moments_in_the_basis_of_kfac(c, sparse):
+    """Lambda is the diagonal of Q' C Q: no other eigenvalues come nearer, K-FAC's among them."""
+    p = problem(c)
+    blocks, size = oracles.blocks_only(c, oracles.ggn(p)), p.theta.size
+    here, S = _columns(p, sparse)
+    ekfac, kfac = curvature.ekfac(here, S), _matrix(curvature.kronecker(here, S), size)
+    for s, Q_A, Q_G, L in zip(ekfac.layout.slices, ekfac.Q_A, ekfac.Q_G, ekfac.L, strict=True):
+        Q = np.kron(Q_A, Q_G)
+        assert_close(L.ravel(), np.diagonal(Q.T @ blocks[s, s] @ Q), _terms(p), scale=np.abs(blocks).max())
+    gap, kfac_gap = (np.linalg.norm(blocks - M) for M in (_matrix(ekfac, size), kfac))
+    assert gap <= kfac_gap + _terms(p) * np.finfo(float).eps * np.linalg.norm(blocks)
+
+
+def test_ekfac_is_nearer_than_kfac_on_a_plain_network():
+    p = problem(case("tanh", "multinomial"))
+    blocks, (here, S) = oracles.blocks_only(p.case, oracles.ggn(p)), _columns(p)
+    gap, kfac_gap = (
+        np.linalg.norm(blocks - _matrix(structure(here, S), p.theta.size))
+        for structure in (curvature.ekfac, curvature.kronecker)
+    )
+    assert gap < 0.99 * kfac_gap
+
+
+def test_second_moments_in_a_given_basis_add_up_over_parts():
+    p = problem(case("two layers", "multinomial"))
+    here, S = _columns(p)
+    basis = curvature.kronecker(here, S).in_eigenbasis()
+    parts = [curvature.in_basis(part, curvature.ggn(part, RANDOM), basis) for part in here.parts(2)]
+    whole = curvature.in_basis(here, S, basis)
+    added = parts[0] + parts[1] + parts[2]
+    assert_close(_matrix(added, p.theta.size), _matrix(whole, p.theta.size), _terms(p))
+
+
+@pytest.mark.parametrize("network", ["deep linear", "two layers", "tanh"])
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
+def test_tridiagonal_moments_are_exact_for_one_sample(network, sparse):
+    """With one row every block of the curvature is a Kronecker product, those of neighbouring layers too."""
+    p = problem(case(network, "squared_error"), n=1)
+    exact, here = oracles.ggn(p), p.point(sparse=sparse)
+    operator = curvature.tridiagonal(here, curvature.ggn(here, RANDOM))
+    slices, own = operator.layout.slices, operator.own
+    for layer in range(len(slices)):
+        block = np.kron(own.A[layer], own.G[layer])
+        assert_close(block, exact[slices[layer], slices[layer]], _terms(p), scale=np.abs(exact).max())
+    for layer in range(len(slices) - 1):
+        block = np.kron(operator.A_next[layer], operator.G_next[layer])
+        assert_close(block, exact[slices[layer], slices[layer + 1]], _terms(p), scale=np.abs(exact).max())
+
+
+def test_tridiagonal_moments_are_weighted_means():
+    p = problem(case("two layers", "multinomial"))
+    operator = curvature.tridiagonal(*_columns(p))
+    v = p.v / p.v.sum()
+    ones = [
+        [np.append(np.array(a, dtype=float), 1.0) for a in oracles.layers(p.case.sizes, p.case.activations, p.theta, x)]
+        for x in p.X
+    ]
+    for layer in range(2):
+        expected = sum(v[i] * np.outer(ones[i][layer], ones[i][layer + 1]) for i in range(len(v)))
+        assert_close(operator.A_next[layer], expected, _terms(p))

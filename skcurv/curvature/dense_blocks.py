@@ -1,0 +1,115 @@
+"""The dense matrix and the blocks of its layers, from sums over rows that parts of the rows may make in turn.
+
+With a_i^l = [A_l[i], 1] a layer's input and G_l[i] (o, c) the columns of sqrt(w_i) S_i pulled back to its output, the
+block of two layers is
+
+    C[(l, a, r), (m, b, t)] = K[(a, b), (r, t)] = sum_i a_i^l[a] a_i^m[b] M_i[r, t],   M_i = G_l[i] G_m[i]',
+
+one product of two matrices, of all products of inputs and of outputs. For l = m each product of two inputs, and of two
+outputs, is taken once. The sums K take half the memory of C; C is put together from them once, row by row of inputs.
+"""
+
+from itertools import combinations_with_replacement, pairwise
+
+import numpy as np
+
+from ..backend.namespace import dense as as_dense
+from ..backend.namespace import namespace, stacked
+from ..linalg import BlockDiagonal, Dense
+
+
+def dense(here, S):
+    """The whole matrix."""
+    return assembled(here.objective.network.layout, layer_sums(here, S, across=True))
+
+
+def by_layer(here, S):
+    """The diagonal blocks, one a layer."""
+    return assembled_by_layer(here.objective.network.layout, layer_sums(here, S, across=False))
+
+
+def layer_sums(here, S, across):
+    """The sums K as {(l, m): array}, l <= m, which parts of the rows add up; without `across` only those of l = m."""
+    xp, sides = namespace(S), _sides(here, S)
+    layers = combinations_with_replacement(range(len(sides)), 2)
+    pairs = [(left, right) for left, right in layers if across or left == right]
+    return {
+        (left, right): _own_sum(xp, sides[left]) if left == right else _cross_sum(xp, sides[left], sides[right])
+        for left, right in pairs
+    }
+
+
+def _sides(here, S):
+    """By layer: inputs with a one appended (n, i + 1), and root-weighted output columns (n, o, c)."""
+    xp, sides = namespace(S), []
+    rooted = xp.sqrt(here.batch.weights)[:, None, None] * S
+    columns = [here.pullback(rooted[:, :, j]) for j in range(S.shape[2])]
+    for layer, (inputs, _) in enumerate(columns[0].pairs):
+        A = as_dense(inputs)
+        A = xp.concat([A, xp.ones((A.shape[0], 1), dtype=A.dtype)], axis=1)
+        sides.append((A, xp.stack([pairs.pairs[layer][1] for pairs in columns], axis=2)))
+    return sides
+
+
+def _cross_sum(xp, left, right):
+    """K (i j, o t) of two layers."""
+    (A, G), (B, H) = left, right
+    P = xp.reshape(A[:, :, None] * B[:, None, :], (A.shape[0], -1))
+    M = xp.reshape(G @ xp.permute_dims(H, (0, 2, 1)), (A.shape[0], -1))
+    return P.T @ M
+
+
+def _own_sum(xp, side):
+    """K of one layer, for the pairs a <= b of its inputs and r <= t of its outputs."""
+    A, G = side
+    (first, second, _), (row, column, _) = _upper(xp, A.shape[1]), _upper(xp, G.shape[1])
+    P = xp.take(A, first, axis=1) * xp.take(A, second, axis=1)
+    M = xp.sum(xp.take(G, row, axis=1) * xp.take(G, column, axis=1), axis=2)
+    return P.T @ M
+
+
+def _upper(xp, n):
+    """Rows and columns of the upper triangle of (n, n), and the place in it (n, n) of each entry of the matrix."""
+    rows, columns = np.triu_indices(n)
+    place = np.empty((n, n), dtype=np.int64)
+    place[rows, columns] = place[columns, rows] = np.arange(len(rows))
+    return xp.asarray(rows), xp.asarray(columns), xp.asarray(place)
+
+
+def assembled(layout, sums):
+    """The matrix (p, p) from the sums K."""
+    strips = [_strips(layout.shapes, sums, layer, range(len(layout.shapes))) for layer in range(len(layout.shapes))]
+    return Dense(stacked((strip for of_layer in strips for strip in of_layer), layout.size))
+
+
+def assembled_by_layer(layout, sums):
+    """The blocks of the layers from the sums K."""
+    blocks = []
+    for layer, (i, o) in enumerate(layout.shapes):
+        blocks.append(Dense(stacked(_strips(layout.shapes, sums, layer, [layer]), i * o)))
+    return BlockDiagonal(layout.slices, tuple(blocks))
+
+
+def _strips(shapes, sums, layer, others):
+    """For each input of a layer, the rows of its weights (o, ...), in the columns of the other layers."""
+    xp, (i, o) = namespace(sums[layer, layer]), shapes[layer]
+    (_, _, pairs), (_, _, places) = _upper(xp, i), _upper(xp, o)
+    places = xp.reshape(places, (-1,))
+    for a in range(i):
+        parts = []
+        for other in others:
+            j, t = shapes[other]
+            if other < layer:
+                part = xp.permute_dims(xp.reshape(sums[other, layer], (j, i, t, o))[:, a, :, :], (2, 0, 1))
+            elif other > layer:
+                part = xp.permute_dims(xp.reshape(sums[layer, other], (i, j, o, t))[a, :, :, :], (1, 0, 2))
+            else:
+                own = xp.take(xp.take(sums[layer, layer], pairs[a, :], axis=0), places, axis=1)
+                part = xp.permute_dims(xp.reshape(own, (i, o, o)), (1, 0, 2))
+            parts.append(xp.reshape(part, (o, j * t)))
+        yield xp.concat(parts, axis=1)
+
+
+def entries_per_row(layout, n_columns):
+    """About how many numbers `dense` and `by_layer` hold for one row at a time."""
+    return max(max((i + 1) ** 2, o * o * n_columns) for i, o in pairwise(layout.sizes))
