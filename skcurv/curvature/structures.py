@@ -108,10 +108,10 @@ def in_basis(here, S, basis):
     columns, eigenvalues = _columns(here, _root_weighted(here, S)), []
     for layer, (inputs, g) in enumerate(columns[0].pairs):
         xp = namespace(g)
-        Q_A, Q_G = (xp.astype(Q[layer], g.dtype) for Q in (basis.Q_A, basis.Q_G))
+        Q_A, Q_G = (xp.astype(Q[layer], g.dtype, copy=False) for Q in (basis.Q_A, basis.Q_G))
         A = (inputs @ Q_A[:-1, :] + Q_A[-1, :]) ** 2
         squares = [A.T @ (pairs.pairs[layer][1] @ Q_G) ** 2 for pairs in columns]
-        eigenvalues.append(xp.astype(sum(squares[1:], squares[0]), basis.L[layer].dtype))
+        eigenvalues.append(xp.astype(sum(squares[1:], squares[0]), basis.L[layer].dtype, copy=False))
     return EKFAC(basis.layout, basis.Q_A, basis.Q_G, tuple(eigenvalues))
 
 

@@ -224,7 +224,7 @@ class BaseCurvatureMLP(BaseEstimator, ABC):
         scores = self.history_.get("validation_score")
         self.validation_scores_ = None if scores is None else scores.tolist()
         if resumable:
-            self.resume_ = (resumable, result.state, result.history)
+            self.resume_ = (resumable, *result.resumable)
 
     # ------------------------------------------------------------------------------------------------- outputs
 

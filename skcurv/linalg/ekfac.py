@@ -33,8 +33,8 @@ class EKFAC:
         parts = []
         for Q_A, Q_G, L, V in zip(self.Q_A, self.Q_G, self.L, self.layout.blocks(v), strict=True):
             xp = namespace(L)
-            inside = function(xp, L) * (Q_A.T @ xp.astype(V, L.dtype) @ Q_G)
-            parts.append(xp.astype(Q_A @ inside @ Q_G.T, V.dtype))
+            inside = function(xp, L) * (Q_A.T @ xp.astype(V, L.dtype, copy=False) @ Q_G)
+            parts.append(xp.astype(Q_A @ inside @ Q_G.T, V.dtype, copy=False))
         return self.layout.join(parts)
 
     def mv(self, v):
@@ -77,5 +77,5 @@ class EKFAC:
 
     def astype(self, dtype):
         """The same operator in another precision."""
-        sides = (tuple(namespace(M).astype(M, dtype) for M in side) for side in (self.Q_A, self.Q_G, self.L))
+        sides = (tuple(namespace(M).astype(M, dtype, copy=False) for M in side) for side in (self.Q_A, self.Q_G, self.L))
         return EKFAC(self.layout, *sides)

@@ -6,7 +6,9 @@ from sklearn.base import BaseEstimator
 
 from ..curvature import diagonal
 from . import preconditioned
-from .protocol import FRACTION, POSITIVE
+from .forms import Averaged
+from .preconditioned import CURVATURE, Recipe
+from .protocol import FRACTION, OPTIONAL
 
 
 @dataclass(eq=False, repr=False)
@@ -26,8 +28,11 @@ class DiagFisher(BaseEstimator):
 
     Parameters
     ----------
-    damping : float, default=1.0
-        :math:`\lambda` at the start, above 0.
+    damping : float or None, default=None
+        :math:`\lambda` at the start, above 0; None finds it on the first batch.
+    curvature : {"fisher", "ggn", "empirical-fisher"}, default="fisher"
+        Gradients at targets drawn from the model, a factor of the loss Hessian (as many passes as outputs), or
+        gradients at the true targets.
     statistics_fraction : float, default=0.125
         Part of a mini-batch that the diagonal is estimated from, in (0, 1], at least 128 rows.
     model_fraction : float, default=1.0
@@ -46,12 +51,13 @@ class DiagFisher(BaseEstimator):
     DiagFisher(damping=0.1)
     """
 
-    damping: float = 1.0
+    damping: float | None = None
+    curvature: str = "fisher"
     statistics_fraction: float = 0.125
     model_fraction: float = 1.0
 
     name = "diag-fisher"
-    domains = {"damping": POSITIVE, "statistics_fraction": FRACTION, "model_fraction": FRACTION}
+    domains = {"damping": OPTIONAL, "curvature": CURVATURE, "statistics_fraction": FRACTION, "model_fraction": FRACTION}
     remedy = "raise damping tenfold, or scale the inputs"
     double = False
     full_batch = False
@@ -66,9 +72,5 @@ class DiagFisher(BaseEstimator):
         return preconditioned.init(here, seed, self.damping)
 
     def step(self, here, state):
-        fractions = (self.statistics_fraction, self.model_fraction)
-        return preconditioned.step(here, state, diagonal, _invert, True, *fractions)
-
-
-def _invert(statistics, d, dtype):
-    return statistics.damped(d).inverse()
+        recipe = Recipe(Averaged(diagonal), self.curvature, self.statistics_fraction, self.model_fraction)
+        return preconditioned.step(here, state, recipe)

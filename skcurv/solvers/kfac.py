@@ -5,10 +5,19 @@ from itertools import pairwise
 
 from sklearn.base import BaseEstimator
 
-from ..curvature import kronecker
+from ..curvature import kronecker, tridiagonal
 from . import preconditioned
-from .protocol import COUNT, FRACTION, POSITIVE
+from .forms import Averaged, Corrected, ExactlyDamped
+from .preconditioned import Recipe
+from .protocol import COUNT, FRACTION, OPTIONAL
 
+FORMS = {
+    "kron": Averaged(kronecker),
+    "kron-exact": ExactlyDamped(),
+    "ekfac": Corrected(),
+    "tridiagonal": Averaged(tridiagonal),
+}
+BASIS = 3  # refresh periods between changes of an eigenbasis, whose eigenvalues follow in between
 MEMORY_LIMIT = 4 * 2**30  # bytes, for factors, inverses and their work space
 
 
@@ -30,14 +39,23 @@ class KFAC(BaseEstimator):
 
     Parameters
     ----------
-    damping : float, default=1.0
-        :math:`\lambda` at the start, above 0.
+    damping : float or None, default=None
+        :math:`\lambda` at the start, above 0; None finds it on the first batch.
+    structure : {"kron", "kron-exact", "ekfac", "tridiagonal"}, default="kron"
+        "kron" damps each factor as above; "kron-exact" adds :math:`\lambda + l_2` to the eigenvalues of
+        :math:`A_l \otimes G_l`; "ekfac" puts the true second moments of the gradients in the place of those
+        eigenvalues; "tridiagonal" models neighbouring layers together, so that the inverse is block-tridiagonal.
     refresh_period : int, default=20
         Steps between inversions of the factors, at least 1; the first three steps always invert.
     statistics_fraction : float, default=0.125
         Part of a mini-batch that the factors are estimated from, in (0, 1], at least 128 rows.
     model_fraction : float, default=0.125
         Part of a mini-batch for the exact model, in (0, 1], at least 128 rows.
+    learning_rate : float or None, default=None
+        A fixed :math:`\alpha`, above 0, with :math:`\mu = 0.9`, in place of the exact model's.
+    norm_constraint : float or None, default=None
+        The most that :math:`\alpha^2 g'(-p)`, about the squared length of a step in the Fisher metric, may be with a
+        fixed rate, above 0; None is no limit.
 
     References
     ----------
@@ -51,17 +69,23 @@ class KFAC(BaseEstimator):
     KFAC(refresh_period=10)
     """
 
-    damping: float = 1.0
+    damping: float | None = None
+    structure: str = "kron"
     refresh_period: int = 20
     statistics_fraction: float = 0.125
     model_fraction: float = 0.125
+    learning_rate: float | None = None
+    norm_constraint: float | None = None
 
     name = "kfac"
     domains = {
-        "damping": POSITIVE,
+        "damping": OPTIONAL,
+        "structure": (lambda s: isinstance(s, str) and s in FORMS, f"one of {', '.join(map(repr, FORMS))}"),
         "refresh_period": COUNT,
         "statistics_fraction": FRACTION,
         "model_fraction": FRACTION,
+        "learning_rate": OPTIONAL,
+        "norm_constraint": OPTIONAL,
     }
     remedy = "raise damping tenfold, or scale the inputs"
     double = False
@@ -78,13 +102,18 @@ class KFAC(BaseEstimator):
         return preconditioned.init(here, seed, self.damping)
 
     def step(self, here, state):
-        due = state.step < 3 or state.step % self.refresh_period == 0
-        fractions = (self.statistics_fraction, self.model_fraction)
-        return preconditioned.step(here, state, kronecker, _invert, due, *fractions)
-
-
-def _invert(statistics, d, dtype):
-    return statistics.damped(d).inverse().astype(dtype)
+        form, period = FORMS[self.structure], int(self.refresh_period)
+        recipe = Recipe(
+            form=form,
+            curvature="fisher",
+            statistics_fraction=self.statistics_fraction,
+            model_fraction=self.model_fraction,
+            period=period if form.lazy else BASIS * period,
+            search=self.learning_rate is None,
+            rate=self.learning_rate,
+            norm_constraint=self.norm_constraint,
+        )
+        return preconditioned.step(here, state, recipe)
 
 
 def _check_memory(layout):

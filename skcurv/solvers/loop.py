@@ -49,15 +49,23 @@ class Result:
     Attributes
     ----------
     theta : (p,)
-    state : the solver's state
     loss : float, the full objective at theta
+    state : the solver's state
     history : History
+    last : (p,)
+        The iterate to go on from: theta, unless the solver averages its iterates.
     """
 
     theta: Any
-    state: Any
     loss: float
+    state: Any
     history: History
+    last: Any
+
+    @property
+    def resumable(self):
+        """What `train` needs to go on."""
+        return self.state, self.history, self.last
 
 
 class _Watch:
@@ -68,14 +76,14 @@ class _Watch:
         self.stale, self.least, self.theta = 0, math.inf, theta
         self.top, self.validated = (-math.inf, None) if math.isnan(score) else (score, theta)
 
-    def see(self, first, loss, last, score):
-        """Take in an epoch: its first parameters, its loss, its last parameters, their score; True to stop."""
+    def see(self, first, loss, end, score):
+        """Take in an epoch: its first parameters, its loss, where it ended, the score there; True to stop."""
         improved = loss < self.least - self.tol if math.isnan(score) else score > self.top + self.tol
         self.stale = 0 if improved else self.stale + 1
         if loss < self.least:
             self.least, self.theta = loss, first
         if score > self.top:
-            self.top, self.validated = score, last + 0
+            self.top, self.validated = score, end + 0
         return self.stale >= self.patience
 
 
@@ -93,8 +101,8 @@ def train(solver, objective, theta, budget, seed, started, resumed=None, validat
         Key of every draw.
     started : float
         `time.perf_counter()` at the start of the fit.
-    resumed : (state, History), default=None
-        A run to go on with; neither is changed.
+    resumed : (state, History, (p,)), default=None
+        A run to go on with: what its Result calls `resumable`; it is not changed.
     validate : callable theta -> score, higher is better, default=None
     tell : callable str -> None, default=None
         Called with one line an epoch.
@@ -110,24 +118,28 @@ def train(solver, objective, theta, budget, seed, started, resumed=None, validat
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
         value = objective.value(theta)
-        state, history = copy.deepcopy(resumed) if resumed else (None, History(value))
+        state, history, first = copy.deepcopy(resumed) if resumed else (None, History(value), theta + 0)
         watch = _Watch(budget.tol, budget.patience, theta + 0, validate(theta) if validate else NAN)
         follow = _Follower(history, watch, started, validate, tell)
         if hasattr(solver, "minimise"):
-            ended, end = _run_whole(solver, objective, theta + 0, budget, follow)
+            ended, *end = _run_whole(solver, objective, first, budget, follow)
         else:
-            epochs = _epochs(solver, objective, theta + 0, budget, seed, state, history.last("epoch"))
-            ended, end, state = _run(epochs, follow)
-        return _finish(solver, objective, budget, (theta + 0, value), (end, state), history, watch, ended)
+            epochs = _epochs(solver, objective, first, budget, seed, state, history.last("epoch"))
+            ended, *end = _run(epochs, follow)
+        return _finish(solver, objective, budget, (theta + 0, value), end, history, watch, ended)
 
 
 class _Epoch(NamedTuple):
-    """One epoch: its number and steps, its first parameters and mean loss, where it ended, the last report."""
+    """One epoch: its number and steps, its first parameters and mean loss, where it ended, the last report.
+
+    `end` is what would be returned, the average or the last iterate, `last` always the iterate.
+    """
 
     number: int
     steps: int
     first: Any
     loss: float
+    end: Any
     last: Any
     state: Any
     report: Any
@@ -147,7 +159,8 @@ def _epochs(solver, objective, theta, budget, seed, state, done):
             if not report.trouble:
                 losses, rows = losses + before.value * before.n, rows + before.n
         loss = losses / rows if rows else NAN
-        yield _Epoch(epoch, steps, first, loss, here.theta, state, report._replace(gain_ratio=rho))
+        end = here.theta if report.average is None else report.average
+        yield _Epoch(epoch, steps, first, loss, end, here.theta, state, report._replace(gain_ratio=rho))
 
 
 class _Follower:
@@ -158,10 +171,10 @@ class _Follower:
         self.iteration = history.last("iteration")
 
     def __call__(self, epoch):
-        number, steps, first, loss, last, _, report = epoch
+        number, steps, first, loss, end, _, _, report = epoch
         self.iteration += steps
-        sound = math.isfinite(loss) and finite(namespace(last), last)
-        score = self.validate(last) if self.validate and sound else NAN
+        sound = math.isfinite(loss) and finite(namespace(end), end)
+        score = self.validate(end) if self.validate and sound else NAN
         seconds = time.perf_counter() - self.started
         numbers = report.step_length, report.damping, report.gain_ratio
         self.history.add(self.iteration, number, seconds, loss, score, *numbers)
@@ -170,41 +183,42 @@ class _Follower:
             self.tell(f"epoch {number}, loss {loss:.8g}{shown}")
         if not sound:
             return f"the loss is no longer finite in iteration {self.iteration}"
-        return "converged" if self.watch.see(first, loss, last, score) or report.converged else ""
+        return "converged" if self.watch.see(first, loss, end, score) or report.converged else ""
 
 
 def _run(epochs, follow):
-    """Follow the epochs until one of them ends the run: why it ended, the last parameters, the state."""
+    """Follow the epochs until one of them ends the run: why it ended, where, the last iterate, the state."""
     for epoch in epochs:
         ended = follow(epoch)
         if ended:
             break
-    return ended or "budget", epoch.last, epoch.state
+    return ended or "budget", epoch.end, epoch.last, epoch.state
 
 
 def _run_whole(solver, objective, theta, budget, follow):
-    """Let a solver that runs itself report its iterations: why it ended and the last parameters."""
+    """Let a solver that runs itself report its iterations: why it ended, the last parameters twice, no state."""
     end = [theta, "", 0]
 
     def see(first, value, last, report):
         end[2] += 1
-        end[:2] = last, follow(_Epoch(end[2], 1, first, value, last, None, report))
+        end[:2] = last, follow(_Epoch(end[2], 1, first, value, last, last, None, report))
         return end[1] != ""
 
     converged = solver.minimise(objective, theta, budget.max_iter, see)
     if not end[2]:  # not even one iteration: the start is as good as it gets
         see(theta, objective.value(theta), theta, Report(0.0))
-    return end[1] or ("converged" if converged else "budget"), end[0]
+    return end[1] or ("converged" if converged else "budget"), end[0], end[0], None
 
 
 def _finish(solver, objective, budget, start, end, history, watch, ended):
     """Choose the point to return, and warn once if this is not the plain end of a run."""
-    (theta, state), iteration = end, history.last("iteration")
+    (theta, last, state), iteration = end, history.last("iteration")
     loss, limit = objective.value(theta), max(start[1], history.start)
     failure = "" if ended in ("converged", "budget") else ended
     if not loss <= limit + ROUNDING * rounding(theta) * abs(limit):  # NaN is worse
         failure = failure or f"the objective rose from {limit:.6g} to {loss:.6g} by iteration {iteration}"
         theta, loss = _better(objective, start, watch.theta)
+        last = theta
     if watch.validated is not None:
         theta, loss = watch.validated, objective.value(watch.validated)
     if failure:
@@ -214,7 +228,7 @@ def _finish(solver, objective, budget, start, end, history, watch, ended):
             f"solver={solver.name!r} used up max_iter={budget.max_iter} after {iteration} iterations before the loss "
             "settled. Remedy: raise max_iter, or set tol=0 if this budget is what you want."
         )
-    return Result(theta, state, loss, history)
+    return Result(theta, loss, state, history, last)
 
 
 def _better(objective, start, best):

@@ -1,33 +1,42 @@
-"""The step of diagonal Fisher and K-FAC: a cheap preconditioner for the direction, the exact model for the rest.
+"""The step of the Fisher solvers and K-FAC: a cheap preconditioner for the direction, the exact model for the rest.
 
-Symbols: P the averaged curvature approximation, g the gradient, v the last update, lambda the damping.
+Symbols: P the averaged curvature approximation, g the gradient, v the last update, lambda the damping, eta = l2.
 
-1. statistics: S <- eps S + (1 - eps) S_new in update t with eps = min(1 - 1/t, 0.95), from a part of the batch and
-   targets drawn from the model, in the first WARM_UP steps and then every STATISTICS_PERIOD; when the batch is the full
-   set, in every step from all rows and the exact factor of the loss Hessian
-2. now and then: P^-1 = (S + (lambda + l2) I)^-1, as the structure damps and inverts itself
-3. w_1 = -P^-1 g,  w_2 = v;  (alpha, mu) minimise the exact model with damping lambda over d = alpha w_1 + mu w_2
+1. statistics: a running mean over batches, from a part of the batch and targets drawn from the model, in the first
+   WARM_UP steps and then every STATISTICS_PERIOD; when the batch is the full set, in every step from all rows and, for
+   the Fisher, the exact factor of the loss Hessian
+2. now and then: P^-1 with damping gamma^2 = r^2 (lambda + eta), as the form damps and inverts itself; where the ratio r
+   is searched, the best of {r omega, r, r / omega} by the model
+3. w_1 = -P^-1 g,  w_2 = v;  (alpha, mu) minimise the exact model with damping lambda over d = alpha w_1 + mu w_2.
+   With a fixed rate instead: alpha = rate, cut so that alpha^2 (-g'w_1) keeps the norm constraint, and mu = MOMENTUM
 4. every TEST_PERIOD steps, on the batch's last rows (always, and on all rows, on the full set):
    rho = (f(theta + d) - f(theta)) / m(d); lambda follows rho; d is rejected when f rises. In between, d is rejected
    when it takes the loss of rows that the model did not see to a multiple of its running mean: a model on few rows
    can miss the curvature of the others
 
-Constants as in Martens & Grosse (2015, sections 6.5 and 7, appendix S); the floor of lambda is ours: square root of
-rounding times the mean curvature, and on mini-batches, where rho is noisy, NOISE times the fall of the loss so far.
+On mini-batches the average of the iterates by polynomial decay is what counts, theta_bar <- theta_bar + (1 + TAIL) /
+(t + TAIL) (theta - theta_bar) in step t (Shamir & Zhang 2013, section 4): theta itself keeps the noise of a batch.
+
+The first lambda is found on the first batch: from START, by factors of LEAP, up until rho is above 1/4 and down while it
+is above 3/4. Constants as in Martens & Grosse (2015, sections 6.4 to 7, appendix S); the floor of lambda is ours: square
+root of rounding times the mean curvature, and on mini-batches, where rho is noisy, NOISE times the fall of the loss.
 """
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..backend.namespace import finite, namespace, rounding
-from ..curvature import ggn, sampled_fisher
+import numpy as np
+
+from ..backend.namespace import dot, finite, namespace, rounding
+from ..curvature import empirical_fisher, ggn, sampled_fisher
 from .damping import gain_ratio, martens, negligible
 from .protocol import NAN, Report, generator
-from .quadratic_model import minimise
+from .quadratic_model import model, solve, value_of
 
+CURVATURES = ("fisher", "ggn", "empirical-fisher")
+CURVATURE = (lambda s: isinstance(s, str) and s in CURVATURES, f"one of {', '.join(map(repr, CURVATURES))}")
 SAMPLE = 2  # purpose of a draw
-DECAY = 0.95  # of the statistics
 WARM_UP = 20  # steps that all update the statistics
 STATISTICS_PERIOD = 4  # steps between updates on mini-batches thereafter
 OMEGA = 0.95  # change of lambda a step
@@ -40,6 +49,26 @@ GUARD = 1 / 8  # part of a mini-batch, its last rows, that a step in between is 
 CEILING = 2  # times the running mean of the loss is what no step may reach there
 FRESH = 0.1  # weight of a new batch in that mean
 MOST_COLUMNS = 64  # up to which full-set statistics are exact
+START = 1.0  # lambda from which the first one is searched
+LEAP = 8.0
+LEAPS = 12
+SEARCH = 0.6  # omega of the ratio r: (19/20)^(20/2)
+LEAST_RATIO = 0.1  # and its inverse is the most
+MOMENTUM = 0.9  # with a fixed rate
+TAIL = 8  # of the average: its weights grow like step^TAIL, so that it spans a ninth of the steps
+
+
+class Recipe(NamedTuple):
+    """What distinguishes the solvers: the form of P, how often and from what it is made, and how far to go."""
+
+    form: Any
+    curvature: str
+    statistics_fraction: float
+    model_fraction: float
+    period: int = 1
+    search: bool = False
+    rate: float | None = None
+    norm_constraint: float | None = None
 
 
 @dataclass(frozen=True)
@@ -47,20 +76,22 @@ class State:
     """Progress: damping, statistics, inverse, last update v, running mean of the loss, last tested parameters."""
 
     seed: int
-    lam: float
+    lam: float | None
     start: float
     safe: Any
     step: int = 0
     updates: int = 0
     statistics: Any = None
     inverse: Any = None
+    ratio: float = 1.0
     v: Any = None
     level: float = 0.0
     rejections: int = 0
+    average: Any = None
 
 
 def init(here, seed, damping):
-    """The state before the first step."""
+    """The state before the first step; a damping of None is found on the first batch."""
     return State(seed, damping, abs(here.value), here.theta, level=abs(here.value))
 
 
@@ -69,17 +100,21 @@ def rows(here, fraction):
     return here.n if here.whole else min(here.n, max(FEWEST_ROWS, math.ceil(fraction * here.n)))
 
 
-def averaged(here, state, structure, fraction):
+def columns(here, state, curvature):
+    """What the statistics are made from: the Fisher is exact where the batch is the full set."""
+    if curvature == "empirical-fisher":
+        return empirical_fisher(here, None)
+    exact = curvature == "ggn" or (here.whole and here.batch.Y.shape[1] <= MOST_COLUMNS)
+    return (ggn if exact else sampled_fisher)(here, generator(state.seed, state.step, SAMPLE))
+
+
+def averaged(here, state, recipe):
     """The state with statistics from this batch's part blended in, where that is due."""
     if not (here.whole or state.step < WARM_UP or state.step % STATISTICS_PERIOD == 0):
         return state
-    part = here.head(rows(here, fraction))
-    exact = here.whole and here.batch.Y.shape[1] <= MOST_COLUMNS
-    S = (ggn if exact else sampled_fisher)(part, generator(state.seed, state.step, SAMPLE))
-    new, updates = structure(part, S), state.updates + 1
-    if state.updates:
-        new = state.statistics.blend(new, min(1 - 1 / updates, DECAY))
-    return replace(state, statistics=new, updates=updates)
+    part, updates = here.head(rows(here, recipe.statistics_fraction)), state.updates + 1
+    S = columns(part, state, recipe.curvature)
+    return replace(state, statistics=recipe.form.collect(state.statistics, updates, part, S), updates=updates)
 
 
 def floor(here, state):
@@ -90,34 +125,97 @@ def floor(here, state):
     return least if here.whole else max(least, NOISE * min(1.0, abs(here.value) / (state.start or 1.0)))
 
 
-def step(here, state, structure, invert, due, statistics_fraction, model_fraction):
+def step(here, state, recipe):
     """One step.
 
     Parameters
     ----------
     here : Point
     state : State
-    structure : callable (Point, S) -> Preconditioner
-    invert : callable (Preconditioner, damping, dtype) -> Operator
-    due : bool
-        Whether the inverse is made anew in this step; it always is after a rejection.
-    statistics_fraction, model_fraction : float
-        Parts of a mini-batch for the statistics and for the exact model.
+    recipe : Recipe
     """
     here.tape  # noqa: B018 - one forward pass serves value, gradient, statistics and model
     if not (math.isfinite(here.value) and finite(namespace(here.theta), here.grad)):
         return _retreat(here, state, "the loss or its gradient is not finite")
-    state = averaged(here, state, structure, statistics_fraction)
-    if due or state.inverse is None:
-        damped = state.lam + here.objective.l2
-        state = replace(state, inverse=invert(state.statistics, damped, here.theta.dtype))
-    directions = [-state.inverse.mv(here.grad)] + ([] if state.v is None else [state.v])
-    model = here.head(rows(here, model_fraction))
-    c, predicted = minimise(model, directions, state.lam)
+    state = averaged(here, state, recipe)
+    due = state.step < 3 or state.step % recipe.period == 0
+    if due:
+        state = replace(state, statistics=recipe.form.renew(state.statistics, here.theta.dtype))
+    if state.lam is None:
+        state = _calibrated(here, state, recipe)
+    state, alpha, d, predicted = _proposed(here, state, recipe, due)
     if not math.isfinite(predicted):
         return _retreat(here, state, "the quadratic model is not finite")
-    d = sum((float(a) * w for a, w in zip(c[1:], directions[1:], strict=True)), float(c[0]) * directions[0])
-    return _judge(here, replace(state, v=d, step=state.step + 1), float(c[0]), predicted)
+    return _with_average(*_judge(here, replace(state, v=d, step=state.step + 1), alpha, predicted))
+
+
+def _with_average(here, state, report):
+    """The step with the average of the iterates, which on the full set stay as they are."""
+    if here.whole:
+        return here, state, report
+    share = 1.0 if state.average is None else (1 + TAIL) / (state.step + TAIL)
+    average = here.theta + 0 if share >= 1 else state.average + share * (here.theta - state.average)
+    return here, replace(state, average=average), report._replace(average=average)
+
+
+def _inverse(here, state, recipe, ratio):
+    d = ratio**2 * (state.lam + here.objective.l2)
+    return recipe.form.invert(state.statistics, d, here.theta.dtype)
+
+
+def _proposed(here, state, recipe, due):
+    """The state with its inverse, the step length alpha, the step d and the model's value there."""
+    ratios = [state.ratio]
+    if recipe.search and due and state.v is not None:
+        ratios = [r for r in (SEARCH * state.ratio, state.ratio, state.ratio / SEARCH) if _in_range(r)]
+    inverses = [state.inverse]
+    if due or state.inverse is None or not recipe.form.lazy:
+        inverses = [_inverse(here, state, recipe, ratio) for ratio in ratios]
+    fresh = [-inverse.mv(here.grad) for inverse in inverses]
+    old = [] if state.v is None else [state.v]
+    b, M = model(here.head(rows(here, recipe.model_fraction)), [*fresh, *old], state.lam)
+    best = min((_candidate(recipe, i, len(fresh), b, M) for i in range(len(fresh))), key=lambda found: found[1])
+    chosen, predicted, c = best
+    d = sum((float(a) * w for a, w in zip(c[1:], old, strict=True)), float(c[0]) * fresh[chosen])
+    state = replace(state, inverse=inverses[chosen], ratio=ratios[chosen] if len(ratios) > 1 else state.ratio)
+    return state, float(c[0]), d, predicted
+
+
+def _in_range(ratio):
+    return LEAST_RATIO <= ratio <= 1 / LEAST_RATIO
+
+
+def _candidate(recipe, i, n, b, M):
+    """(i, m(d), c) for fresh direction i of n and the old one, if there is one; infinite where it is no number."""
+    kept = [i, *range(n, len(b))]
+    b, M = b[kept], M[np.ix_(kept, kept)]
+    if recipe.rate is None:
+        c, predicted = solve(b, M)
+    else:
+        limit = 1.0
+        if recipe.norm_constraint is not None and b[0] < 0:
+            limit = min(1.0, math.sqrt(recipe.norm_constraint / (-b[0] * recipe.rate**2)))
+        c = np.array([recipe.rate * limit, MOMENTUM][: len(b)])
+        predicted = value_of(b, M, c)
+    return i, predicted if math.isfinite(predicted) else math.inf, c
+
+
+def _calibrated(here, state, recipe):
+    """The state with the first lambda."""
+    lam, risen, fallen = START, False, False
+    for _ in range(LEAPS):
+        trial, _, d, predicted = _proposed(here, replace(state, lam=lam), recipe, True)
+        part = here.tail(rows(here, TEST))
+        rho = gain_ratio(here.moved(d).on(part.batch).value - part.value, predicted)
+        if rho > 0.75 and not risen:
+            lam, fallen = lam / LEAP, True
+        elif rho < 0.25:
+            lam, risen = lam * LEAP, True
+            if fallen:
+                break
+        else:
+            break
+    return replace(state, lam=max(lam, floor(here, trial)))
 
 
 def _judge(here, state, alpha, predicted):
@@ -151,6 +249,6 @@ def _rejected(here, state, rho):
 
 def _retreat(here, state, trouble):
     """Back to the last tested parameters with ten times the damping and no memory."""
-    lam = 10 * state.lam
+    lam = 10 * (START if state.lam is None else state.lam)
     state = replace(state, lam=lam, v=None, updates=0)
     return here.at(state.safe), state, Report(0.0, lam, trouble=trouble)

@@ -25,6 +25,8 @@ class Report(NamedTuple):
         The predicted decrease is within rounding of the value.
     trouble : str
         Empty, or why the step was rejected for numerical reasons.
+    average : (p,) or None
+        Where a solver averages its iterates: the average, to be validated and returned in place of the last one.
     """
 
     step_length: float
@@ -32,6 +34,7 @@ class Report(NamedTuple):
     gain_ratio: float = NAN
     converged: bool = False
     trouble: str = ""
+    average: Any = None
 
 
 class Solver(Protocol):
@@ -104,6 +107,7 @@ def is_number(value):
 
 
 POSITIVE = (lambda value: is_number(value) and value > 0, "a finite number above 0")
+OPTIONAL = (lambda value: value is None or POSITIVE[0](value), "None or a finite number above 0")
 FRACTION = (lambda value: is_number(value) and 0 < value <= 1, "a number in (0, 1]")
 DECAY = (lambda value: is_number(value) and 0 <= value < 1, "a number in [0, 1)")
 COUNT = (lambda value: is_number(value) and value == int(value) and value >= 1, "an integer of at least 1")

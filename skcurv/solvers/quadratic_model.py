@@ -16,8 +16,8 @@ from ..backend.namespace import dot, namespace
 from ..curvature import slopes_and_gram
 
 
-def minimise(here, directions, lam):
-    """Coefficients c (r,) of the model's minimum and its value there.
+def model(here, directions, lam):
+    """b (r,) and M (r, r) in float64.
 
     Parameters
     ----------
@@ -26,20 +26,30 @@ def minimise(here, directions, lam):
     directions : list of (p,)
     lam : float
         Damping of the model.
-
-    Returns
-    -------
-    c : ndarray (r,), float64; NaN when the model is not finite
-    predicted : float, at most 0
     """
     xp = namespace(here.theta)
     b, M = slopes_and_gram(here, directions)
     for i, w in enumerate(directions):
         for j, u in enumerate(directions[: i + 1]):
             M[i, j] = M[j, i] = M[i, j] + lam * dot(xp, w, u)
+    return b, M
+
+
+def solve(b, M):
+    """The coefficients c (r,) of the minimum and its value, at most 0; NaN when the model is not finite."""
     if not (np.isfinite(M).all() and np.isfinite(b).all()):
         return np.full(len(b), np.nan), np.nan
     scale = np.sqrt(np.diagonal(M))
     scale[scale == 0] = 1.0  # a zero direction, for which b_i = 0 too
     c = np.linalg.lstsq(M / np.outer(scale, scale), -b / scale)[0] / scale
     return c, 0.5 * float(b @ c)
+
+
+def value_of(b, M, c):
+    """m(d) for coefficients c (r,)."""
+    return float(b @ c + 0.5 * c @ M @ c)
+
+
+def minimise(here, directions, lam):
+    """`solve` of `model`: coefficients c (r,) of the minimum and its value."""
+    return solve(*model(here, directions, lam))

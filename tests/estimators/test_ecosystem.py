@@ -45,7 +45,7 @@ def test_a_search_over_numbers_of_solver_objects(backend):
     scores = search.cv_results_["mean_test_score"]
     assert len(scores) == len(np.unique(scores)) == 6
     assert scores[5] > scores[4]
-    assert solvers["solver"][0].damping == 1.0
+    assert solvers["solver"][0].damping is None
 
 
 def test_cross_validated_predictions_and_scores():

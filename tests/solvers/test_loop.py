@@ -178,8 +178,8 @@ def test_a_resumed_run_is_held_against_the_start_of_the_first():
     valley = Valley()
     first = valley.run([0.3])
     valley.start = first.theta
-    assert valley.run([0.3, 0.6], resumed=(first.state, first.history)).theta[0] == 0.6
-    back, message = failing(valley.run, [0.3, 2.0], resumed=(first.state, first.history))
+    assert valley.run([0.3, 0.6], resumed=first.resumable).theta[0] == 0.6
+    back, message = failing(valley.run, [0.3, 2.0], resumed=first.resumable)
     assert back.theta[0] == 0.3
     assert "rose from 0.5 to 2 by iteration 2" in message
 
@@ -187,7 +187,7 @@ def test_a_resumed_run_is_held_against_the_start_of_the_first():
 def test_resuming_goes_on_counting_and_changes_neither_state_nor_history():
     valley = Valley()
     first = valley.run([0.9, 0.8])
-    second = valley.run([0.9, 0.8, 0.7, 0.6], resumed=(first.state, first.history))
+    second = valley.run([0.9, 0.8, 0.7, 0.6], resumed=first.resumable)
     assert first.history.column("epoch") == [1, 2]
     assert second.history.column("epoch") == [1, 2, 3, 4]
     assert second.history.column("iteration") == [1, 2, 3, 4]
