@@ -73,6 +73,55 @@ def cholesky(C):
     return L if bool(xp.all(xp.isfinite(xp.linalg.diagonal(L)))) else None
 
 
+def shifted_cholesky(C, shift):
+    """The lower Cholesky factor of C + diag(shift), or None; on NumPy one copy of C, undefined above the diagonal."""
+    xp = namespace(C)
+    if xp is not np:
+        return cholesky(C + shift * xp.eye(C.shape[0], dtype=C.dtype))  # by columns, hence diag(shift)
+    L = C.T.copy(order="F")
+    np.einsum("ii->i", L)[...] += shift
+    try:
+        L, _ = scipy.linalg.cho_factor(L, lower=True, overwrite_a=True, check_finite=False)
+    except np.linalg.LinAlgError:
+        return None
+    return L if np.isfinite(np.diagonal(L)).all() else None
+
+
+def stacked(strips, n):
+    """Strips (r, p) below one another, n rows in all; on NumPy without a second copy of the whole."""
+    strips = iter(strips)
+    first = next(strips)
+    xp = namespace(first)
+    if xp is not np:
+        return xp.concat([first, *strips], axis=0)
+    whole, end = np.empty((n, first.shape[1]), first.dtype), first.shape[0]
+    whole[:end] = first
+    for strip in strips:
+        whole[end : end + strip.shape[0]] = strip
+        end += strip.shape[0]
+    return whole
+
+
+def inverse(M):
+    """The inverse of a symmetric positive definite matrix, NaN where M is none in its precision."""
+    if type(M) is not np.ndarray:
+        return inverses(M)
+    potrf, potri = scipy.linalg.get_lapack_funcs(("potrf", "potri"), (M,))
+    L, trouble = potrf(M.T, lower=True)
+    if trouble or not np.isfinite(np.diagonal(L)).all():
+        return np.full_like(M, np.nan)
+    lower, _ = potri(L, lower=True, overwrite_c=True)
+    return lower + np.tril(lower, -1).T
+
+
+def inverses(M):
+    """The inverses of a stack of matrices (..., n, n), all NaN where one has none."""
+    try:
+        return namespace(M).linalg.inv(M)
+    except np.linalg.LinAlgError:
+        return M * float("nan")
+
+
 def solve_triangular(L, b, transposed=False):
     """L^-1 b, or L'^-1 b, for a lower triangular L."""
     xp = namespace(L)

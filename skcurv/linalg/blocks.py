@@ -49,6 +49,19 @@ class BlockDiagonal:
         parts = [block.diag() for block in self.blocks]
         return namespace(parts[0]).concat(parts)
 
+    def blend(self, new, decay):
+        """Exponential averaging, block by block."""
+        pairs = zip(self.blocks, new.blocks, strict=True)
+        return BlockDiagonal(self.slices, tuple(a.blend(b, decay) for a, b in pairs))
+
+    def damped(self, d):
+        """Block by block."""
+        return BlockDiagonal(self.slices, tuple(block.damped(d) for block in self.blocks))
+
+    def inverse(self):
+        """Block by block."""
+        return BlockDiagonal(self.slices, tuple(block.inverse() for block in self.blocks))
+
 
 def _part(shift, s):
     """The slice of a shift vector, or the scalar itself."""

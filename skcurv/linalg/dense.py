@@ -1,9 +1,9 @@
-"""A symmetric matrix held whole: p^2 numbers, p^3 / 3 multiplications a solve."""
+"""A symmetric matrix held whole: p^2 numbers, as many again and p^3 / 6 multiplications a solve."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from ..backend.namespace import cholesky, cholesky_solve, namespace, solve_triangular, total
+from ..backend.namespace import cholesky_solve, inverse, namespace, shifted_cholesky, solve_triangular, total
 
 
 @dataclass(frozen=True)
@@ -19,24 +19,19 @@ class Dense:
         """C v."""
         return self.C @ v
 
-    def _factor(self, shift):
-        xp = namespace(self.C)
-        ones = xp.ones(self.C.shape[0], dtype=self.C.dtype)
-        return cholesky(self.C + xp.eye(self.C.shape[0], dtype=self.C.dtype) * (shift * ones)[:, None])
-
     def solve(self, b, shift):
         """(C + diag(shift))^-1 b by Cholesky."""
-        L = self._factor(shift)
+        L = shifted_cholesky(self.C, shift)
         return b * float("nan") if L is None else cholesky_solve(L, b)
 
     def sqrt_solve(self, z, shift):
         """L'^-1 z with L L' = C + diag(shift)."""
-        L = self._factor(shift)
+        L = shifted_cholesky(self.C, shift)
         return z * float("nan") if L is None else solve_triangular(L, z, transposed=True)
 
     def logdet(self, shift):
         """2 sum log diag L."""
-        L = self._factor(shift)
+        L = shifted_cholesky(self.C, shift)
         if L is None:
             return float("nan")
         xp = namespace(L)
@@ -45,3 +40,15 @@ class Dense:
     def diag(self):
         """The diagonal of C."""
         return namespace(self.C).linalg.diagonal(self.C)
+
+    def blend(self, new, decay):
+        """Exponential averaging."""
+        return Dense(decay * self.C + (1 - decay) * new.C)
+
+    def damped(self, d):
+        """C + d I."""
+        return Dense(self.C + d * namespace(self.C).eye(self.C.shape[0], dtype=self.C.dtype))
+
+    def inverse(self):
+        """C^-1, NaN where C is not positive definite in its precision."""
+        return Dense(inverse(self.C))

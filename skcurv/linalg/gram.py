@@ -10,7 +10,7 @@ With D = diag(shift) > 0, M = R D^-1/2 and M M' = Q diag(s) Q' (m, m):
 from dataclasses import dataclass
 from typing import Any
 
-from ..backend.namespace import cholesky, cholesky_solve, namespace, total
+from ..backend.namespace import cholesky_solve, namespace, shifted_cholesky, total
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,10 @@ class Gram:
         root = xp.sqrt(shift * xp.ones(self.R.shape[1], dtype=self.R.dtype))
         return self.R / root, root
 
-    def _kernel(self, M):
-        xp = namespace(M)
-        return xp.eye(M.shape[0], dtype=M.dtype) + M @ M.T
-
     def solve(self, b, shift):
         """By the Woodbury identity; every entry of the shift must be positive."""
         M, root = self._scaled(shift)
-        L, scaled = cholesky(self._kernel(M)), b / root
+        L, scaled = shifted_cholesky(M @ M.T, 1.0), b / root
         if L is None:
             return b * float("nan")
         return (scaled - M.T @ cholesky_solve(L, M @ scaled)) / root
@@ -54,7 +50,7 @@ class Gram:
     def logdet(self, shift):
         """log det D + log det(I + M M')."""
         M, root = self._scaled(shift)
-        xp, L = namespace(M), cholesky(self._kernel(M))
+        xp, L = namespace(M), shifted_cholesky(M @ M.T, 1.0)
         if L is None:
             return float("nan")
         return 2 * (total(xp, xp.log(root)) + total(xp, xp.log(xp.linalg.diagonal(L))))

@@ -13,9 +13,7 @@ A 1 x 1 factor g takes none of it, for then A (x) g + d I = (A + d / g I) (x) g 
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
-from ..backend.namespace import namespace, positive, total
+from ..backend.namespace import inverse, namespace, positive, total
 from .ekfac import EKFAC
 
 
@@ -111,7 +109,7 @@ class Kronecker:
 
     def inverse(self):
         """A^-1 (x) G^-1."""
-        return Kronecker(self.layout, *(tuple(_inverse(M) for M in side) for side in (self.A, self.G)))
+        return Kronecker(self.layout, *(tuple(inverse(M) for M in side) for side in (self.A, self.G)))
 
     def astype(self, dtype):
         """The same operator in another precision."""
@@ -130,13 +128,3 @@ def _damped_pair(A, G, d):
     pi = (a / g) ** 0.5
     eye = (xp.eye(M.shape[0], dtype=M.dtype) for M in (A, G))
     return A + pi * d**0.5 * next(eye), G + d**0.5 / pi * next(eye)
-
-
-def _inverse(M):
-    """M^-1 of a well-damped symmetric matrix, NaN where it has none."""
-    xp = namespace(M)
-    try:
-        inverse = xp.linalg.inv(M)
-    except np.linalg.LinAlgError:
-        return M * float("nan")
-    return 0.5 * (inverse + inverse.T)

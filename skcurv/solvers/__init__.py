@@ -1,26 +1,34 @@
 """Solvers: objects whose few fields are their hyper-parameters, and the loop that runs them."""
 
 from .adam import Adam
+from .block_fisher import BlockFisher
 from .diag_fisher import DiagFisher
 from .kfac import KFAC
 from .lbfgs import LBFGS
 from .lm_newton import LMNewton
 from .momentum import Momentum
+from .muon import Muon
 from .nesterov import Nesterov
 from .registry import SOLVERS, available
 from .rmsprop import RMSProp
 from .sgd import SGD
+from .shampoo import Shampoo
+from .soap import SOAP
 
 __all__ = [
     "KFAC",
     "LBFGS",
     "SGD",
+    "SOAP",
     "SOLVERS",
     "Adam",
+    "BlockFisher",
     "DiagFisher",
     "LMNewton",
     "Momentum",
+    "Muon",
     "Nesterov",
     "RMSProp",
+    "Shampoo",
     "available",
 ]

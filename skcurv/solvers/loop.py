@@ -155,7 +155,7 @@ def _epochs(solver, objective, theta, budget, seed, state, done):
             state = solver.init(before, seed) if state is None and epoch == 1 and steps == 0 else state
             here, state, report = solver.step(before, state)
             steps += 1
-            rho = rho if math.isnan(report.gain_ratio) else report.gain_ratio
+            rho = report.gain_ratio if math.isfinite(report.gain_ratio) else rho
             if not report.trouble:
                 losses, rows = losses + before.value * before.n, rows + before.n
         loss = losses / rows if rows else NAN

@@ -17,9 +17,10 @@ Symbols: P the averaged curvature approximation, g the gradient, v the last upda
 On mini-batches the average of the iterates by polynomial decay is what counts, theta_bar <- theta_bar + (1 + TAIL) /
 (t + TAIL) (theta - theta_bar) in step t (Shamir & Zhang 2013, section 4): theta itself keeps the noise of a batch.
 
-The first lambda is found on the first batch: from START, by factors of LEAP, up until rho is above 1/4 and down while it
-is above 3/4. Constants as in Martens & Grosse (2015, sections 6.4 to 7, appendix S); the floor of lambda is ours: square
-root of rounding times the mean curvature, and on mini-batches, where rho is noisy, NOISE times the fall of the loss.
+The first lambda is found on the first batch: from START, by factors of LEAP, up until rho is above 1/4 and down while
+it is above 3/4. Constants as in Martens & Grosse (2015, sections 6.4 to 7, appendix S); the floor of lambda is ours:
+square root of rounding times the mean curvature, and on mini-batches, where rho is noisy, NOISE times the fall of the
+loss.
 """
 
 import math
@@ -28,7 +29,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend.namespace import dot, finite, namespace, rounding
+from ..backend.namespace import finite, namespace, rounding
 from ..curvature import empirical_fisher, ggn, sampled_fisher
 from .damping import gain_ratio, martens, negligible
 from .protocol import NAN, Report, generator

@@ -36,8 +36,11 @@ def model(here, directions, lam):
 
 
 def solve(b, M):
-    """The coefficients c (r,) of the minimum and its value, at most 0; NaN when the model is not finite."""
-    if not (np.isfinite(M).all() and np.isfinite(b).all()):
+    """The coefficients c (r,) of the minimum and its value, at most 0; NaN when the model is not finite or bends down.
+
+    Curvature lost in rounding, as of a saturated softmax, can come out below zero.
+    """
+    if not (np.isfinite(M).all() and np.isfinite(b).all() and (np.diagonal(M) >= 0).all()):
         return np.full(len(b), np.nan), np.nan
     scale = np.sqrt(np.diagonal(M))
     scale[scale == 0] = 1.0  # a zero direction, for which b_i = 0 too

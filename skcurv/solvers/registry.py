@@ -3,17 +3,36 @@
 from typing import NamedTuple
 
 from .adam import Adam
+from .block_fisher import BlockFisher
 from .diag_fisher import DiagFisher
 from .kfac import KFAC
 from .lbfgs import LBFGS
 from .lm_newton import LMNewton
 from .momentum import Momentum
+from .muon import Muon
 from .nesterov import Nesterov
 from .rmsprop import RMSProp
 from .sgd import SGD
+from .shampoo import Shampoo
+from .soap import SOAP
 
 SOLVERS = {
-    solver.name: solver for solver in (SGD, Momentum, Nesterov, RMSProp, Adam, LBFGS, LMNewton, DiagFisher, KFAC)
+    solver.name: solver
+    for solver in (
+        SGD,
+        Momentum,
+        Nesterov,
+        RMSProp,
+        Adam,
+        Shampoo,
+        SOAP,
+        Muon,
+        LBFGS,
+        LMNewton,
+        DiagFisher,
+        BlockFisher,
+        KFAC,
+    )
 }
 
 
@@ -59,7 +78,7 @@ def available():
     --------
     >>> from skcurv.solvers import available
     >>> [row.name for row in available() if not row.learning_rate and not row.full_batch]
-    ['lm-newton', 'diag-fisher', 'kfac']
+    ['lm-newton', 'diag-fisher', 'block-fisher', 'kfac']
     """
     return [
         Entry(name, s.__name__, needs_rate(s), s.full_batch, s.layered, s.cost, s.memory) for name, s in SOLVERS.items()
