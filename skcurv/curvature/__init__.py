@@ -1,6 +1,7 @@
 """Curvature J'SS'J of the mean loss: what (columns S) x how (the structure it is held in)."""
 
 from .columns import empirical_fisher, ggn, sampled_fisher
+from .operator import Curvature, curvature
 from .products import ggn_product, hessian_product, slopes_and_gram
 from .structures import (
     by_layer,
@@ -16,8 +17,10 @@ from .structures import (
 )
 
 __all__ = [
+    "Curvature",
     "by_layer",
     "by_unit",
+    "curvature",
     "dense",
     "diagonal",
     "ekfac",

@@ -77,5 +77,6 @@ class EKFAC:
 
     def astype(self, dtype):
         """The same operator in another precision."""
-        sides = (tuple(namespace(M).astype(M, dtype, copy=False) for M in side) for side in (self.Q_A, self.Q_G, self.L))
-        return EKFAC(self.layout, *sides)
+        sides = (self.Q_A, self.Q_G, self.L)
+        cast = (tuple(namespace(M).astype(M, dtype, copy=False) for M in side) for side in sides)
+        return EKFAC(self.layout, *cast)

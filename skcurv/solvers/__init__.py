@@ -8,6 +8,7 @@ from .lbfgs import LBFGS
 from .lm_newton import LMNewton
 from .momentum import Momentum
 from .muon import Muon
+from .natural_gradient import NaturalGradient
 from .nesterov import Nesterov
 from .registry import SOLVERS, available
 from .rmsprop import RMSProp
@@ -27,6 +28,7 @@ __all__ = [
     "LMNewton",
     "Momentum",
     "Muon",
+    "NaturalGradient",
     "Nesterov",
     "RMSProp",
     "Shampoo",

@@ -1,8 +1,12 @@
 """How the damping lambda follows the gain ratio rho = actual / predicted decrease.
 
-`nielsen` is the smooth rule of Madsen, Nielsen & Tingleff (2004, algorithm 3.16, eq. 2.21) for full batches, with the
-doubling of repeated rejections left to the caller; `martens` is the rule of Martens & Grosse (2015, section 6.5),
-which nudges lambda once in a while.
+For full batches, after r rejections in a row (r = 0 for the first):
+
+    nielsen     rho > 0:  lambda * max(1/3, 1 - (2 rho - 1)^3)      else  lambda * 2^(r + 1)
+    classical   rho > 0:  lambda / 10                               else  lambda * 10
+
+(Madsen, Nielsen & Tingleff 2004, algorithm 3.16, eq. 2.21; Marquardt 1963 with nu = 10). `martens` is the rule
+of Martens & Grosse (2015, section 6.5), which nudges lambda once in a while.
 """
 
 import math
@@ -10,6 +14,7 @@ import math
 from ..backend.namespace import rounding
 
 ROUNDINGS = 10  # of the value, below which a decrease is convergence
+NU = 10  # Marquardt's factor
 
 
 def gain_ratio(actual, predicted):
@@ -31,8 +36,16 @@ def nielsen(lam, rho, rejections):
     return lam * 2.0 ** (rejections + 1)
 
 
+def classical(lam, rho, rejections):
+    """lambda / 10 after an acceptance, lambda * 10 after a rejection."""
+    return lam / NU if rho > 0 else lam * NU
+
+
 def martens(lam, rho, omega):
     """lambda * omega when rho > 3/4, lambda / omega when rho < 1/4, for omega < 1."""
     if rho > 0.75:
         return lam * omega
     return lam / omega if rho < 0.25 else lam
+
+
+RULES = {"nielsen": nielsen, "classical": classical}

@@ -1,63 +1,93 @@
-r"""Levenberg-Marquardt damped Gauss-Newton: (C + lambda I + D) d = -g, lambda by the gain ratio.
+r"""Levenberg-Marquardt: (C + lambda M + D) d = -g, lambda by the gain ratio.
 
-Symbols: C = sum_i w_i J_i' H_i J_i the exact generalised Gauss-Newton matrix of the mean loss (p, p), D = l2 on weights
-the penalty's Hessian, g the gradient, m(d) = g'd + d'(C + D)d / 2 the undamped model.
+Symbols: C a curvature matrix of the mean loss (p, p), M = I or the running maximum of diag C (Marquardt 1963; More
+1978), D = l2 on weights the penalty's Hessian, g the gradient, m(d) = g'd + d'(H + D)d / 2 the undamped model, H the
+Hessian for C = H and else the Gauss-Newton matrix.
 
-    repeat:  d = -(C + D + lambda I)^-1 g
-             alpha = -g'd / d'(C + D + lambda I)d           (1 unless C is held by layers)
-             rho = (f(theta + alpha d) - f(theta)) / m(alpha d)
-             lambda <- Nielsen's rule
+    repeat:  v = -(C + D + lambda M)^-1 g
+             alpha = -g'v / v'(H + D + lambda M)v           (1 where C = H)
+             d = alpha v + a
+             rho = (f(theta + d) - f(theta)) / m(alpha v)
+             lambda <- the rule's
     until rho > 0
+
+a = 0, or the second-order term of a geodesic (Transtrum & Sethna 2012): with F'' the second derivative of
+the outputs along alpha v,
+
+    a = -(C + D + lambda M)^-1 sum_i w_i J_i' H_i F''_i / 2,   dropped where 2 |a|_M > 3/4 |alpha v|_M.
+
+Where C + D + lambda M is not positive definite, v is no number and lambda rises.
 """
 
 import math
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
+from typing import Any, NamedTuple
 
 from sklearn.base import BaseEstimator
 
 from ..backend.namespace import dot, finite, namespace, rounding
-from ..curvature import by_layer, dense, entries_per_row, ggn, gram
-from .damping import gain_ratio, negligible, nielsen
-from .protocol import POSITIVE, Report
-from .quadratic_model import minimise
+from .damping import RULES, gain_ratio, negligible
+from .newton_system import CURVATURES, STRUCTURES, chosen, matrix, slope_and_bend
+from .protocol import POSITIVE, Report, generator
 
-STRUCTURES = {"dense": dense, "gram": gram, "layer": by_layer}
-TRIES = 20  # each doubles the factor on lambda: together beyond any scale
-START = 1e-3  # lambda at the start, relative to the largest diagonal entry of C (Madsen et al. 2004, eq. 3.14)
-STRIP = 2**22  # numbers held at once while C is accumulated
+TRIES = 20  # by Nielsen's rule each doubles the factor on lambda: together beyond any scale
+START = 1e-3  # lambda at the start, relative to the largest entry of diag C / M (Madsen et al. 2004, eq. 3.14)
+BEND = 0.75  # most of 2 |a| / |alpha v|
+SAMPLE = 2  # purpose of a draw
+
+
+class LMState(NamedTuple):
+    """Damping, None before the first step; running maximum of diag C where it scales; steps; seed."""
+
+    lam: float | None
+    top: Any
+    step: int
+    seed: int
 
 
 @dataclass(eq=False, repr=False)
 class LMNewton(BaseEstimator):
-    r"""Levenberg-Marquardt with the exact generalised Gauss-Newton matrix; no learning rate.
+    r"""Levenberg-Marquardt with an exact curvature matrix; no learning rate.
 
     Each step solves
 
-    .. math:: (C + D + \lambda I)\, d = -g, \qquad C = \sum_i w_i J_i' H_i J_i,
+    .. math:: (C + D + \lambda M)\, d = -g, \qquad C = \sum_i w_i J_i' H_i J_i,
 
     with :math:`J_i` the network's Jacobian at row :math:`i`, :math:`H_i` the loss Hessian in output space, :math:`D`
     the penalty's Hessian and :math:`g` the gradient, and is taken when it lowers the objective. :math:`\lambda` follows
-    the gain ratio by Nielsen's rule, and starts at :math:`10^{-3} \max \mathrm{diag}\, C`. Full batch unless
-    ``batch_size`` says otherwise; parameters are held in float64.
+    the gain ratio, and starts at :math:`10^{-3} \max \mathrm{diag}\, C / M`. Full batch unless ``batch_size`` says
+    otherwise; parameters are held in float64.
 
     Parameters
     ----------
     structure : {"auto", "dense", "gram", "layer"}, default="auto"
         How :math:`C` is held. With p parameters, n rows of a batch and k outputs: "dense", p x p; "gram", by its n k
-        rows, exact as well; "layer", only the diagonal blocks of the layers, an approximation whose step is scaled by
-        the exact model. "auto" takes "gram" when 2 n k <= p, else "dense"; what would pass `memory_limit` makes way
-        for the other exact form, then for "layer".
+        rows (n for the Fisher matrices), exact as well; "layer", only the diagonal blocks of the layers, an
+        approximation whose step is scaled by the exact model. "auto" takes "gram" when 2 n k <= p, else "dense"; what
+        would pass `memory_limit` makes way for the other exact form, then for "layer".
+    curvature : {"ggn", "hessian", "fisher", "empirical-fisher"}, default="ggn"
+        :math:`C`: the generalised Gauss-Newton matrix above; the exact Hessian, dense only, by p products of about
+        three forward passes each, damped until it is positive definite; the Fisher matrix at one draw of targets from
+        the model; the squares of the loss gradients. The step of the last two is scaled by the exact model.
+    rule : {"nielsen", "classical"}, default="nielsen"
+        How :math:`\lambda` follows the gain ratio: smoothly, or by a factor of 10 down and up.
+    scaling : {"identity", "diagonal"}, default="identity"
+        :math:`M`: the identity, or the running maximum of :math:`\mathrm{diag}\, C`. With the latter and without a
+        penalty the steps do not depend on the units of the columns of X.
+    geodesic : bool, default=False
+        Whether the step follows the curved path of the outputs to second order, for one more solve and two more
+        passes through the network a try; with ``curvature="ggn"`` only.
     memory_limit : float, default=2147483648
-        Bytes (2 GiB) that :math:`C` and the work on it may take.
+        Bytes (2 GiB) that :math:`C` and the work on it may take, above 0.
 
     References
     ----------
-    K. Levenberg, Quarterly of Applied Mathematics 2 (1944); D. W. Marquardt, SIAM Journal 11 (1963); K. Madsen, H. B.
+    K. Levenberg, Quarterly of Applied Mathematics 2 (1944); D. W. Marquardt, SIAM Journal 11 (1963); J. J. More, "The
+    Levenberg-Marquardt algorithm: implementation and theory", Lecture Notes in Mathematics 630 (1978); K. Madsen, H. B.
     Nielsen and O. Tingleff, "Methods for non-linear least squares problems", 2nd edition, Technical University of
     Denmark 2004, algorithm 3.16; N. N. Schraudolph, "Fast curvature matrix-vector products for second-order gradient
-    descent", Neural Computation 14 (2002), for losses other than the squared error.
+    descent", Neural Computation 14 (2002), for losses other than the squared error; M. K. Transtrum and J. P. Sethna,
+    "Improvements to the Levenberg-Marquardt algorithm for nonlinear least-squares minimization", arXiv:1201.5885.
 
     Examples
     --------
@@ -67,80 +97,101 @@ class LMNewton(BaseEstimator):
     """
 
     structure: str = "auto"
+    curvature: str = "ggn"
+    rule: str = "nielsen"
+    scaling: str = "identity"
+    geodesic: bool = False
     memory_limit: float = 2 * 2**30
 
     name = "lm-newton"
     domains = {
         "structure": (lambda s: s in ("auto", *STRUCTURES), "one of 'auto', 'dense', 'gram', 'layer'"),
+        "curvature": (lambda s: s in CURVATURES, "one of 'ggn', 'hessian', 'fisher', 'empirical-fisher'"),
+        "rule": (lambda s: s in RULES, "one of 'nielsen', 'classical'"),
+        "scaling": (lambda s: s in ("identity", "diagonal"), "one of 'identity', 'diagonal'"),
+        "geodesic": (lambda b: isinstance(b, bool), "True or False"),
         "memory_limit": POSITIVE,
     }
     remedy = "scale the inputs, or raise alpha"
     double = True
     full_batch = False
     layered = False
-    cost = "p"
+    cost = "1 + p x p system"
     memory = "2 p"
 
     def batch_size(self, n):
         return n
 
     def init(self, here, seed):
-        _choose(self.structure, self.memory_limit, here)
-        return None
+        if self.geodesic and self.curvature != "ggn":
+            raise ValueError(
+                f"geodesic=True with curvature={self.curvature!r} was given to solver='lm-newton'. Allowed is "
+                "curvature='ggn', whose matrix is the metric of the outputs. Set geodesic=False, or curvature='ggn'."
+            )
+        chosen(here, self.structure, self.curvature, self.memory_limit)
+        return LMState(None, None, 0, seed)
 
     def step(self, here, state):
-        C = _curvature(self.structure, self.memory_limit, here)
-        xp, diagonal = namespace(here.theta), C.diag()
-        if not (finite(xp, diagonal) and math.isfinite(here.value)):
+        state = state._replace(step=state.step + 1)
+        structure = chosen(here, self.structure, self.curvature, self.memory_limit)
+        C = matrix(here, structure, self.curvature, generator(state.seed, state.step, SAMPLE))
+        diagonal = abs(C.diag())
+        if not (finite(namespace(diagonal), diagonal) and math.isfinite(here.value)):
             return here, state, Report(0.0, trouble="the loss or its curvature is not finite")
-        least = math.sqrt(rounding(here.theta)) * (float(xp.mean(diagonal)) or 1.0)
-        lam = max(START * float(xp.max(diagonal)) if state is None else state, least)
+        M, first, least, top = self._scale(diagonal, state.top)
+        lam = max(first if state.lam is None else state.lam, least)
+        there, lam, report = self._search(here, C, M, lam, least)
+        return there, state._replace(lam=lam, top=top), report
+
+    def _search(self, here, C, M, start, least):
+        """Raise lambda until a step descends: the next Point, lambda, the report.
+
+        Where none does, lambda rises once only: the next batch may be better behaved.
+        """
+        lam, rule = start, RULES[self.rule]
         for rejections in range(TRIES):
-            d, alpha, predicted = _damped_step(here, C, lam)
+            d, alpha, predicted = self._try(here, C, lam, M)
             there = here.moved(d)
             if negligible(here, there, predicted):
+                lam = min(lam, rule(start, -1.0, 0))
                 return there, lam, Report(alpha, lam, converged=here.whole)
             rho = gain_ratio(there.value - here.value, predicted)
-            lam = max(nielsen(lam, rho, rejections), least)
+            lam = max(rule(lam, rho, rejections), least)
             if rho > 0:
                 return there, lam, Report(alpha, lam, rho)
-        return here, lam, Report(0.0, lam, rho, converged=here.whole)  # not even the least step along -g descends
+        lam = rule(start, rho, 0)
+        return here, lam, Report(0.0, lam, rho, converged=here.whole)
+
+    def _scale(self, diagonal, top):
+        """M, the first and the least lambda, and the running maximum of the diagonal."""
+        xp, eps = namespace(diagonal), rounding(diagonal)
+        if self.scaling == "identity":
+            return 1.0, START * float(xp.max(diagonal)), eps**0.5 * (float(xp.mean(diagonal)) or 1.0), None
+        top = diagonal if top is None else xp.maximum(top, diagonal)
+        floor = eps * (float(xp.max(top)) or 1.0)
+        return xp.maximum(top, xp.full_like(top, floor)), START, eps**0.5, top
+
+    def _try(self, here, C, lam, M):
+        """The step d, alpha, and the undamped model's value at alpha v."""
+        xp, shift = namespace(here.theta), lam * M + here.objective.shift(here.theta)
+        v = -C.solve(here.grad, shift)
+        slope, bend = slope_and_bend(here, self.curvature, v)
+        alpha = -slope / ((bend + lam * dot(xp, M * v, v)) or 1.0)
+        v = alpha * v
+        d = v + _geodesic(here, C, shift, M, v) if self.geodesic else v
+        return d, alpha, alpha * (slope + 0.5 * alpha * bend)
 
 
-def _damped_step(here, C, lam):
-    """The step alpha d, alpha, and the undamped model's value there."""
-    d = -C.solve(here.grad, lam + here.objective.shift(here.theta))
-    (alpha,), predicted = minimise(here, [d], lam)
-    d = float(alpha) * d
-    return d, float(alpha), predicted - 0.5 * lam * dot(namespace(d), d, d)
+def _geodesic(here, C, shift, M, v):
+    """The second-order term a, or 0 where it is too long."""
+    loss, batch, xp = here.objective.loss, here.batch, namespace(v)
+    V = batch.weights[:, None] * loss.ggnp(here.tape.F, batch.Y, second_derivative(here, v))
+    a = -0.5 * C.solve(here.pullback(V).total(), shift)
+    return a if 4 * dot(xp, M * a, a) <= BEND**2 * dot(xp, M * v, v) else xp.zeros_like(a)
 
 
-def _curvature(structure, limit, here):
-    """C in the chosen structure, accumulated over parts of the rows."""
-    structure = _choose(structure, limit, here)
-    entries = entries_per_row(here.objective.network.layout, here.batch.Y.shape[1])
-    rows = here.n if structure == "gram" else max(1, STRIP // entries)
-    parts = (STRUCTURES[structure](part, ggn(part, None)) for part in here.parts(rows))
-    return reduce(add, parts)
-
-
-def _choose(structure, limit, here):
-    """The structure to use; ValueError when none fits into the limit."""
-    layout = here.objective.network.layout
-    p, m = layout.size, here.n * here.batch.Y.shape[1]
-    blocks = [rows * columns for rows, columns in layout.shapes]
-    needed = {
-        "dense": 8 * 4 * p * p,  # C, a part's C, the shifted C and its factor
-        "gram": 8 * (3 * m * p + 2 * m * m),  # rows, being joined, scaled; the kernel and its factor
-        "layer": 8 * (2 * sum(b * b for b in blocks) + 2 * max(blocks) ** 2),
-    }
-    preferred = ["gram", "dense", "layer"] if 2 * m <= p else ["dense", "gram", "layer"]
-    for name in preferred if structure == "auto" else [structure]:
-        if needed[name] <= limit:
-            return name
-    least = min(needed, key=needed.get) if structure == "auto" else structure
-    raise ValueError(
-        f"A network of {p} parameters was given to solver='lm-newton', whose curvature ({least}) would take "
-        f"{needed[least] / 2**30:.2f} GiB. Allowed are {limit / 2**30:.2f} GiB. Use fewer units, pass "
-        "solver=LMNewton(memory_limit=...) with more bytes, or use solver='kfac'."
-    )
+def second_derivative(here, u):
+    """The second derivative of the outputs F (n, k) along u: a difference of J u, of error about sqrt(eps)."""
+    xp = namespace(u)
+    h = (rounding(u) * (1 + dot(xp, here.theta, here.theta)) / (dot(xp, u, u) or 1.0)) ** 0.5
+    return (here.moved(h * u).pushforward(u) - here.pushforward(u)) / h

@@ -10,6 +10,7 @@ from .lbfgs import LBFGS
 from .lm_newton import LMNewton
 from .momentum import Momentum
 from .muon import Muon
+from .natural_gradient import NaturalGradient
 from .nesterov import Nesterov
 from .rmsprop import RMSProp
 from .sgd import SGD
@@ -29,6 +30,7 @@ SOLVERS = {
         Muon,
         LBFGS,
         LMNewton,
+        NaturalGradient,
         DiagFisher,
         BlockFisher,
         KFAC,
@@ -78,7 +80,7 @@ def available():
     --------
     >>> from skcurv.solvers import available
     >>> [row.name for row in available() if not row.learning_rate and not row.full_batch]
-    ['lm-newton', 'diag-fisher', 'block-fisher', 'kfac']
+    ['lm-newton', 'natural-gradient', 'diag-fisher', 'block-fisher', 'kfac']
     """
     return [
         Entry(name, s.__name__, needs_rate(s), s.full_batch, s.layered, s.cost, s.memory) for name, s in SOLVERS.items()

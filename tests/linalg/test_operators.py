@@ -154,3 +154,19 @@ def test_diagonal_as_preconditioner():
     c = np.array([1.0, 4.0])
     np.testing.assert_array_equal(Diagonal(c).blend(Diagonal(2 * c), 0.75).c, 1.25 * c)
     np.testing.assert_array_equal(Diagonal(c).damped(3.0).inverse().mv(np.ones(2)), [1 / 4, 1 / 7])
+
+
+@pytest.mark.parametrize("name", ["dense", "gram", "tall gram"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_factors_are_made_beside_the_matrix(name, order):
+    """The Cholesky factor overwrites a copy, whatever the matrix's layout in memory."""
+    operator, C = OPERATORS[name]
+    (field,) = vars(operator)
+    held = np.array(getattr(operator, field), order=order)
+    before, again = held.copy(), type(operator)(held)
+    b, shift = np.ones(P), SHIFTS["vector"]
+    d = again.solve(b, shift)
+    again.sqrt_solve(b, shift)
+    again.logdet(shift)
+    np.testing.assert_array_equal(held, before)
+    assert_close(d, np.linalg.solve(C + np.diag(shift), b), 10 * P * np.linalg.cond(C + np.diag(shift)))

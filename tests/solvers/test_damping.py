@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from skcurv.solvers.damping import gain_ratio, martens, nielsen
+from skcurv.solvers.damping import RULES, classical, gain_ratio, martens, nielsen
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,24 @@ def test_nielsen_doubles_the_growth_of_repeated_rejections(rho):
         growth.append(nielsen(lam, rho, rejections) / lam)
         lam *= growth[-1]
     assert growth == [2, 4, 8, 16]
+
+
+@pytest.mark.parametrize(("rho", "factor"), [(1.0, 0.1), (1e-12, 0.1), (0.0, 10.0), (-0.1, 10.0), (-math.inf, 10.0)])
+@pytest.mark.parametrize("rejections", [0, 3])
+def test_classical_divides_and_multiplies_by_ten(rho, factor, rejections):
+    """Marquardt 1963 with nu = 10: the same after each rejection."""
+    assert classical(3.0, rho, rejections) == pytest.approx(3.0 * factor)
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_rejections_in_a_row_pass_any_scale_and_acceptances_come_back(rule):
+    lam = 1e-8
+    for rejections in range(20):
+        lam = rule(lam, -1.0, rejections)
+    assert lam >= 0.99e12
+    for _ in range(200):
+        lam = rule(lam, 1.0, 0)
+    assert lam < 1e-8
 
 
 @pytest.mark.parametrize(

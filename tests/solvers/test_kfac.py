@@ -1,4 +1,4 @@
-"""K-FAC's forms and rules: directions by brute force, the searched ratio, the first lambda, a fixed rate, the average."""
+"""K-FAC's forms and rules: directions, the searched ratio, the first lambda, a fixed rate, the average."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skcurv import CurvatureMLPClassifier, curvature
 from skcurv.linalg import Kronecker
-from skcurv.solvers import KFAC, BlockFisher, DiagFisher, block_fisher, preconditioned
+from skcurv.solvers import KFAC, BlockFisher, DiagFisher, block_fisher, kfac, preconditioned
 from skcurv.solvers.loop import Budget, train
 
 from .. import oracles
@@ -93,15 +93,13 @@ def test_the_mean_direction_of_sampled_statistics_is_near_the_exact_one():
 
 
 @pytest.mark.parametrize("structure", ["kron", "kron-exact", "ekfac", "tridiagonal"])
-def test_a_searched_ratio_is_no_worse_by_the_model(monkeypatch, structure):
-    p, solver = (
-        problem(case("two layers", "multinomial"), n=30),
-        KFAC(damping=LAM, structure=structure, refresh_period=1),
-    )
+def test_a_searched_ratio_is_no_worse_by_the_model(structure):
+    p = problem(case("two layers", "multinomial"), n=30)
+    solver = KFAC(damping=LAM, structure=structure, refresh_period=1)
     here, state, ratios = p.point(), None, []
     for _ in range(6):
         state = solver.init(here, 0) if state is None else state
-        recipe = preconditioned.Recipe(KFAC_FORMS[structure], "fisher", 1.0, 1.0, search=True)
+        recipe = preconditioned.Recipe(kfac.FORMS[structure], "fisher", 1.0, 1.0, search=True)
         if state.v is not None:
             found = preconditioned._proposed(here, state, recipe, True)
             fixed = preconditioned._proposed(here, state, recipe._replace(search=False), True)
@@ -110,9 +108,6 @@ def test_a_searched_ratio_is_no_worse_by_the_model(monkeypatch, structure):
         here, state, _ = solver.step(here, state)
     assert any(ratio != 1 for ratio in ratios)
     assert all(preconditioned.LEAST_RATIO <= ratio <= 1 / preconditioned.LEAST_RATIO for ratio in ratios)
-
-
-KFAC_FORMS = __import__("skcurv.solvers.kfac", fromlist=["FORMS"]).FORMS
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
@@ -168,7 +163,7 @@ def test_on_mini_batches_the_average_with_weights_like_the_eighth_power_is_retur
 
 
 def test_undamped_kfac_makes_the_same_functions_after_an_affine_change_of_the_inputs():
-    """Several steps of length one from parameters that are mapped to the same function (Martens & Grosse, theorem 1)."""
+    """Steps from parameters that are mapped to the same function (Martens & Grosse, theorem 1)."""
     p = problem(case("one output", "squared_error"), n=60, alpha=0.0)._replace(
         v=np.random.default_rng(4).uniform(1, 2, 60)
     )

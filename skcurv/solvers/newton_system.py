@@ -1,0 +1,116 @@
+"""The matrix C (p, p) of a Newton step: which curvature, how it is held, and within which memory.
+
+Rows are summed in chunks. With m rows R, chunks of `STRIP` numbers and blocks of b_l parameters, the most held is
+
+    dense  2 p^2 + 3 chunks          C and the factor of C + shift; before that C and the half that it is made from
+    gram   3 m p + 2 m^2             R, being joined or scaled; the kernel and its factor
+    layer  2 sum_l b_l^2 + 3 chunks
+
+The Hessian is made by p products with unit vectors, each about three forward passes (Pearlmutter 1994); it is not
+positive semi-definite, and has neither rows nor an additive form by layers.
+"""
+
+from ..backend.namespace import dot, namespace, stacked
+from ..curvature import (
+    empirical_fisher,
+    entries_per_row,
+    ggn,
+    gram,
+    hessian_product,
+    sampled_fisher,
+    slopes_and_gram,
+)
+from ..curvature.dense_blocks import assembled, assembled_by_layer, layer_sums
+from ..linalg import Dense
+
+COLUMNS = {"ggn": ggn, "fisher": sampled_fisher, "empirical-fisher": empirical_fisher}
+CURVATURES = (*COLUMNS, "hessian")
+STRUCTURES = ("dense", "gram", "layer")
+STRIP = 2**22  # numbers in the products of one chunk of rows
+
+
+def matrix(here, structure, curvature, rng):
+    """C at a Point, without the penalty.
+
+    Parameters
+    ----------
+    here : Point
+    structure : one of STRUCTURES
+    curvature : one of CURVATURES
+    rng : Generator
+        For "fisher"; the draws do not depend on the chunks.
+
+    Returns
+    -------
+    Factored
+    """
+    if curvature == "hessian":
+        return _hessian(here)
+    columns, layout = COLUMNS[curvature], here.objective.network.layout
+    if structure == "gram":
+        return gram(here, columns(here, rng))
+    sums, entries = {}, entries_per_row(layout, here.batch.Y.shape[1])
+    for part in here.parts(max(1, STRIP // entries)):
+        new = layer_sums(part, columns(part, rng), across=structure == "dense")
+        sums = {pair: sums[pair] + K if sums else K for pair, K in new.items()}
+    return (assembled if structure == "dense" else assembled_by_layer)(layout, sums)
+
+
+def _hessian(here):
+    """The Hessian of the mean loss, row by row."""
+    theta, xp, D = here.theta, namespace(here.theta), here.objective.shift(here.theta)
+    p = theta.shape[0]
+    units = (xp.astype(xp.arange(p) == j, theta.dtype) for j in range(p))
+    return Dense(stacked(((hessian_product(here, u) - D * u)[None, :] for u in units), p))
+
+
+def slope_and_bend(here, curvature, d):
+    """g'd and d'(C + D)d, exact and with the penalty's D; the Gauss-Newton matrix stands for the Fisher matrices."""
+    if curvature == "hessian":
+        xp = namespace(d)
+        return dot(xp, here.grad, d), dot(xp, d, hessian_product(here, d))
+    (slope,), ((bend,),) = slopes_and_gram(here, [d])
+    return float(slope), float(bend)
+
+
+def chosen(here, structure, curvature, limit):
+    """The structure to use.
+
+    Raises
+    ------
+    ValueError
+        When none fits into `limit` bytes, or when the structure cannot hold the curvature.
+    """
+    if curvature == "hessian" and structure in ("gram", "layer"):
+        raise ValueError(
+            f"structure={structure!r} with curvature='hessian' was given to solver='lm-newton'. Allowed is 'dense' or "
+            "'auto', for the Hessian has no rows. Set structure='dense', or curvature='ggn'."
+        )
+    p = here.objective.network.layout.size
+    needed = {name: 8 * numbers for name, numbers in _numbers(here, curvature).items()}
+    m = here.n * _columns_per_row(here, curvature)
+    preferred = ["gram", "dense", "layer"] if 2 * m <= p else ["dense", "gram", "layer"]
+    preferred = ["dense"] if curvature == "hessian" else preferred
+    for name in preferred if structure == "auto" else [structure]:
+        if needed[name] <= limit:
+            return name
+    least = min(preferred, key=needed.get) if structure == "auto" else structure
+    raise ValueError(
+        f"A network of {p} parameters was given to solver='lm-newton', whose curvature ({least}) would take "
+        f"{needed[least] / 2**30:.2f} GiB. Allowed are {limit / 2**30:.2f} GiB. Use fewer units, pass "
+        "solver=LMNewton(memory_limit=...) with more bytes, or use solver='kfac'."
+    )
+
+
+def _numbers(here, curvature):
+    """Numbers held at most by each structure."""
+    layout = here.objective.network.layout
+    p, m = layout.size, here.n * _columns_per_row(here, curvature)
+    entries = entries_per_row(layout, here.batch.Y.shape[1])
+    chunks = 3 * entries * min(here.n, max(1, STRIP // entries))
+    blocks = sum((rows * columns) ** 2 for rows, columns in layout.shapes)
+    return {"dense": 2 * p * p + chunks, "gram": 3 * m * p + 2 * m * m, "layer": 2 * blocks + chunks}
+
+
+def _columns_per_row(here, curvature):
+    return here.batch.Y.shape[1] if curvature == "ggn" else 1
