@@ -8,6 +8,7 @@ the weighted mean of the losses plus a penalty that is the same for every batch;
 import numpy as np
 
 from .backend.namespace import dot, namespace, to_numpy, total
+from .backend.spare import Spare
 from .data import chunks
 
 CHUNK = 2**17  # activations of a layer held at once when only values or outputs are wanted
@@ -29,6 +30,7 @@ class Objective:
         self.network, self.loss, self.data = network, loss, data
         self.l2 = alpha / data.total_weight
         self._plan = self._shift = None
+        self.spare = Spare()
 
     def point(self, theta, batch=None):
         """theta on a batch (all rows by default)."""
@@ -156,7 +158,7 @@ class Point:
     @property
     def tape(self):
         if self._tape is None:
-            self._tape = self.objective.network.forward(self.theta, self.batch.X)
+            self._tape = self.objective.network.forward(self.theta, self.batch.X, self.objective.spare)
         return self._tape
 
     @property

@@ -64,7 +64,7 @@ def test_the_readme_table_says_what_the_solvers_do():
     for name, cls in SOLVERS.items():
         solver = cls()
         size = solver.batch_size(n)
-        rate = str(getattr(solver, "learning_rate", "none"))
+        rate = str(getattr(solver, "learning_rate", None) or "none")
         facts[name] = (cls.__name__, rate, "all" if size == n else str(size))
     assert shown == facts
 

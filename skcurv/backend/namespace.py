@@ -102,20 +102,8 @@ def stacked(strips, n):
     return whole
 
 
-def inverse(M):
-    """The inverse of a symmetric positive definite matrix, NaN where M is none in its precision."""
-    if type(M) is not np.ndarray:
-        return inverses(M)
-    potrf, potri = scipy.linalg.get_lapack_funcs(("potrf", "potri"), (M,))
-    L, trouble = potrf(M.T, lower=True)
-    if trouble or not np.isfinite(np.diagonal(L)).all():
-        return np.full_like(M, np.nan)
-    lower, _ = potri(L, lower=True, overwrite_c=True)
-    return lower + np.tril(lower, -1).T
-
-
 def inverses(M):
-    """The inverses of a stack of matrices (..., n, n), all NaN where one has none."""
+    """The inverses of a matrix or a stack of them (..., n, n), all NaN where one has none."""
     try:
         return namespace(M).linalg.inv(M)
     except np.linalg.LinAlgError:

@@ -113,6 +113,8 @@ class BaseCurvatureMLP(BaseEstimator, ABC):
         theta = self._start(data, dtype) if first else self._resumed_theta(X, Y, dtype)
         objective = Objective(self.network_, self.loss_function_, data, self.alpha)
         size = self._batch_rows(solver, data.n)
+        grows = self.batch_size == "auto" and hasattr(solver, "first_batch")
+        first_batch = solver.first_batch(data.n) if grows else None
         max_iter, tol = (1, 0.0) if incremental else (int(self.max_iter), self.tol)
         resumed = getattr(self, "resume_", None) if incremental else None
         if resumed and resumed[0] != solver.name:
@@ -121,7 +123,7 @@ class BaseCurvatureMLP(BaseEstimator, ABC):
             solver,
             objective,
             theta,
-            Budget(size, max_iter, tol, int(self.n_iter_no_change)),
+            Budget(size, max_iter, tol, int(self.n_iter_no_change), first_batch),
             self.seed_,
             started,
             resumed=resumed and resumed[1:],

@@ -39,7 +39,7 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
     class_weight : dict, list of dict, "balanced" or None, default=None
         Factors on the sample weights by class.
     batch_size : int or "auto", default="auto"
-        Rows of a mini-batch; "auto" is the solver's choice: at most 512 for "kfac", 200 for "adam".
+        Rows of a mini-batch; "auto" is the solver's choice: 200 for "adam", growing to 1024 for "kfac".
     max_iter : int, default=200
         Most epochs; with a full batch an epoch is one step.
     tol : float, default=1e-4
@@ -224,7 +224,9 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         """
         F = self._raw_outputs(X)
         P = self.loss_function_.predict(F)
-        return np.hstack([1 - P, P]) if P.shape[1] == 1 and not self.targets_.multilabel else P
+        if P.shape[1] == 1 and not self.targets_.multilabel:
+            P = np.hstack([self.loss_function_.predict(-F), P])  # 1 - P has no digits left where P is near 1
+        return np.maximum(P, np.finfo(P.dtype).tiny)  # so that logarithms are finite
 
     def predict_log_proba(self, X):
         """Logarithms of the probabilities.

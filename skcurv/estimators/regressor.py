@@ -39,7 +39,7 @@ class CurvatureMLPRegressor(RegressorMixin, BaseCurvatureMLP):
         "auto" trains on targets of mean 0 and standard deviation 1 (weighted, by output) where the loss allows it
         ("squared_error"); `alpha`, `loss_` and `coefs_` are then in those units, predictions in the target's.
     batch_size : int or "auto", default="auto"
-        Rows of a mini-batch; "auto" is the solver's choice: at most 512 for "kfac", 200 for "adam".
+        Rows of a mini-batch; "auto" is the solver's choice: 200 for "adam", growing to 1024 for "kfac".
     max_iter : int, default=200
         Most epochs; with a full batch an epoch is one step.
     tol : float, default=1e-4

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ..backend.namespace import cholesky_solve, inverse, namespace, shifted_cholesky, solve_triangular, total
+from ..backend.namespace import cholesky_solve, namespace, shifted_cholesky, solve_triangular, total
+from .inverse import inverse
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ A 1 x 1 factor g takes none of it, for then A (x) g + d I = (A + d / g I) (x) g 
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..backend.namespace import inverse, namespace, positive, total
+from ..backend.namespace import namespace, positive, total
 from .ekfac import EKFAC
+from .inverse import inverse
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import numpy as np
 from ..backend.namespace import dot, namespace
 
 WIDEST = 2048  # a wider side is left alone: eigenvectors take about 1 s there, 64 times as long at four times the width
-TIE = 1e-8  # what breaks ties, relative to the largest eigenvalue: far above rounding, far below what matters
+TIE = 1e-6  # what breaks ties, relative to the largest eigenvalue: far above rounding, far below what matters
 QUINTIC = (3.4445, -4.7750, 2.0315)
 QUINTIC_STEPS = 5
 

@@ -13,16 +13,18 @@ A_0 = X; Z_l = A_l W_l + b_l; A_{l+1} = phi_l(Z_l); F = Z of the last layer (n, 
 from typing import Any, NamedTuple
 
 from ..backend.namespace import dense, inner, namespace, squared
+from ..backend.spare import Spare
 from .activations import ACTIVATIONS
 from .layout import Layout
 
 
 class Tape(NamedTuple):
-    """What a forward pass leaves behind: parameters, layer inputs A_l, pre-activations Z_l."""
+    """What a forward pass leaves behind: parameters, layer inputs A_l, pre-activations Z_l, and arrays to use again."""
 
     theta: Any
     A: list
     Z: list
+    spare: Any
 
     @property
     def F(self):
@@ -31,7 +33,7 @@ class Tape(NamedTuple):
 
     def part(self, rows):
         """The tape of a slice of rows, as views."""
-        return Tape(self.theta, [A[rows, ...] for A in self.A], [Z[rows, ...] for Z in self.Z])
+        return Tape(self.theta, [A[rows, ...] for A in self.A], [Z[rows, ...] for Z in self.Z], self.spare)
 
 
 class LayerPairs(NamedTuple):
@@ -41,21 +43,23 @@ class LayerPairs(NamedTuple):
     ----------
     pairs : list of (A, G)
         Layer inputs (n, i), dense or CSR, and output cotangents (n, o).
+    spare : Spare
     """
 
     pairs: list
+    spare: Any
 
     def total(self):
         """The sum over rows (p,): J'V, the gradient when V holds weighted loss gradients."""
         xp = namespace(self.pairs[0][1])
         parts = []
         for A, G in self.pairs:
-            parts += [xp.reshape(inner(A, G), (-1,)), xp.sum(G, axis=0)]
+            parts += [xp.reshape(self.spare.product(A.T, G), (-1,)), xp.sum(G, axis=0)]
         return xp.concat(parts)
 
     def squares(self):
         """The sum over rows of squared entries (p,)."""
-        return LayerPairs([(squared(A), G * G) for A, G in self.pairs]).total()
+        return LayerPairs([(squared(A), G * G) for A, G in self.pairs], self.spare).total()
 
     def rows(self):
         """Every row (n, p)."""
@@ -101,19 +105,19 @@ class MLP:
         leaks = tuple(phi.leak for phi in self._phi)
         return None if None in leaks else (*leaks, 1.0)
 
-    def forward(self, theta, X):
-        """The tape at theta (p,) for X (n, d), dense or CSR."""
-        phi, A, Z = self._phi, [X], []
+    def forward(self, theta, X, spare=None):
+        """The tape at theta (p,) for X (n, d), dense or CSR, in spare arrays where there are any."""
+        phi, A, Z, spare = self._phi, [X], [], spare or Spare()
         for layer in range(len(self.layout.shapes)):
             block = self.layout.block(theta, layer)
-            product = A[-1] @ block[:-1, :]
+            product = spare.product(A[-1], block[:-1, :])
             if layer < len(phi):
                 z, a = phi[layer].layer(product, block[-1, :])
                 A.append(a)
             else:
                 z = product + block[-1, :]
             Z.append(z)
-        return Tape(theta, A, Z)
+        return Tape(theta, A, Z, spare)
 
     def output(self, theta, X):
         """The raw output (n, k) alone."""
@@ -129,9 +133,9 @@ class MLP:
         phi, G, pairs = self._phi, V, [(tape.A[-1], V)]
         for layer in range(len(phi) - 1, -1, -1):
             W = self.layout.block(tape.theta, layer + 1)[:-1, :]
-            G = phi[layer].chain(G @ W.T, tape.Z[layer], tape.A[layer + 1])
+            G = phi[layer].chain(tape.spare.product(G, W.T), tape.Z[layer], tape.A[layer + 1])
             pairs.append((tape.A[layer], G))
-        return LayerPairs(pairs[::-1])
+        return LayerPairs(pairs[::-1], tape.spare)
 
     def pushforward(self, tape, u):
         """J u (n, k) for a parameter tangent u (p,)."""
@@ -145,8 +149,11 @@ class MLP:
     def _tangent(self, tape, u, layer, RA):
         """R{Z_l} from R{A_l}, which is None for the inputs."""
         U = self.layout.block(u, layer)
-        tangent = tape.A[layer] @ U[:-1, :] + U[-1, :]
-        return tangent if RA is None else tangent + RA @ self.layout.block(tape.theta, layer)[:-1, :]
+        tangent = tape.spare.product(tape.A[layer], U[:-1, :])
+        tangent += U[-1, :]
+        if RA is not None:
+            tangent += tape.spare.product(RA, self.layout.block(tape.theta, layer)[:-1, :])
+        return tangent
 
     def second_order(self, tape, V, u):
         """(sum_i V_i . d2 F_i / d theta^2) u (p,): the Hessian is the GGN plus this."""

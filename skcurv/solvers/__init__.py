@@ -3,6 +3,8 @@
 from .adam import Adam
 from .block_fisher import BlockFisher
 from .diag_fisher import DiagFisher
+from .gradient_descent import GradientDescent
+from .hessian_free import HessianFree
 from .kfac import KFAC
 from .lbfgs import LBFGS
 from .lm_newton import LMNewton
@@ -10,6 +12,7 @@ from .momentum import Momentum
 from .muon import Muon
 from .natural_gradient import NaturalGradient
 from .nesterov import Nesterov
+from .nonlinear_cg import NonlinearCG
 from .registry import SOLVERS, available
 from .rmsprop import RMSProp
 from .sgd import SGD
@@ -25,11 +28,14 @@ __all__ = [
     "Adam",
     "BlockFisher",
     "DiagFisher",
+    "GradientDescent",
+    "HessianFree",
     "LMNewton",
     "Momentum",
     "Muon",
     "NaturalGradient",
     "Nesterov",
+    "NonlinearCG",
     "RMSProp",
     "Shampoo",
     "available",

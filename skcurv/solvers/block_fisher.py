@@ -80,7 +80,10 @@ class BlockFisher(BaseEstimator):
     memory = "3 + 2 (i + 1) of the widest layer, o times that by layer"
 
     def batch_size(self, n):
-        return min(512, n)
+        return min(preconditioned.BATCH, n)
+
+    def first_batch(self, n):
+        return preconditioned.first_batch(n)
 
     def init(self, here, seed):
         _check_memory(here.objective.network.layout, self.blocks)

@@ -66,7 +66,10 @@ class DiagFisher(BaseEstimator):
     memory = "3"
 
     def batch_size(self, n):
-        return min(512, n)
+        return min(preconditioned.BATCH, n)
+
+    def first_batch(self, n):
+        return preconditioned.first_batch(n)
 
     def init(self, here, seed):
         return preconditioned.init(here, seed, self.damping)

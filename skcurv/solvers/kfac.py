@@ -95,7 +95,10 @@ class KFAC(BaseEstimator):
     memory = "1 + factors"
 
     def batch_size(self, n):
-        return min(512, n)
+        return min(preconditioned.BATCH, n)
+
+    def first_batch(self, n):
+        return preconditioned.first_batch(n)
 
     def init(self, here, seed):
         _check_memory(here.objective.network.layout)

@@ -30,6 +30,7 @@ class Budget:
     Attributes
     ----------
     batch_size : int
+        Rows of a batch; those of the first epochs where batches grow to it are `first_batch` times 2, 4, 8, ...
     max_iter : int, epochs
     tol : float
     patience : int
@@ -40,6 +41,12 @@ class Budget:
     max_iter: int
     tol: float
     patience: int
+    first_batch: int | None = None
+
+    def rows(self, epoch):
+        """Rows of a batch in an epoch, the first of which is 1."""
+        grown = self.batch_size if self.first_batch is None else self.first_batch << min(epoch - 1, 30)
+        return min(self.batch_size, grown)
 
 
 @dataclass(frozen=True)
@@ -150,7 +157,7 @@ def _epochs(solver, objective, theta, budget, seed, state, done):
     here = None
     for epoch in range(done + 1, done + budget.max_iter + 1):
         losses, rows, steps, rho, first = 0.0, 0, 0, NAN, (theta if here is None else here.theta) + 0
-        for batch in objective.data.batches(budget.batch_size, seed, epoch):
+        for batch in objective.data.batches(budget.rows(epoch), seed, epoch):
             before = objective.point(theta, batch) if here is None else here.on(batch)
             state = solver.init(before, seed) if state is None and epoch == 1 and steps == 0 else state
             here, state, report = solver.step(before, state)

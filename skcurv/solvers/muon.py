@@ -53,7 +53,7 @@ class Muon(BaseEstimator):
 
     Parameters
     ----------
-    learning_rate : float, default=0.003
+    learning_rate : float, default=0.01
         :math:`\eta`, above 0.
     momentum : float, default=0.95
         :math:`\mu` in [0, 1).
@@ -71,7 +71,7 @@ class Muon(BaseEstimator):
     Muon(momentum=0.9)
     """
 
-    learning_rate: float = 0.003
+    learning_rate: float = 0.01
     momentum: float = 0.95
 
     name = "muon"

@@ -18,9 +18,9 @@ On mini-batches the average of the iterates by polynomial decay is what counts, 
 (t + TAIL) (theta - theta_bar) in step t (Shamir & Zhang 2013, section 4): theta itself keeps the noise of a batch.
 
 The first lambda is found on the first batch: from START, by factors of LEAP, up until rho is above 1/4 and down while
-it is above 3/4. Constants as in Martens & Grosse (2015, sections 6.4 to 7, appendix S); the floor of lambda is ours:
-square root of rounding times the mean curvature, and on mini-batches, where rho is noisy, NOISE times the fall of the
-loss.
+it is above 3/4, never below the mean curvature. Constants as in Martens & Grosse (2015, sections 6.4 to 7, appendix S);
+the floor of lambda is ours: square root of rounding times the mean curvature, and on mini-batches, where rho is noisy,
+NOISE times the fall of the loss.
 """
 
 import math
@@ -37,6 +37,8 @@ from .quadratic_model import model, solve, value_of
 
 CURVATURES = ("fisher", "ggn", "empirical-fisher")
 CURVATURE = (lambda s: isinstance(s, str) and s in CURVATURES, f"one of {', '.join(map(repr, CURVATURES))}")
+BATCH, FIRST_BATCH = 1024, 128  # rows of a batch, and in the first epoch, from which they double epoch by epoch
+SMALL = 512  # rows of a set that is one batch from the start
 SAMPLE = 2  # purpose of a draw
 WARM_UP = 20  # steps that all update the statistics
 STATISTICS_PERIOD = 4  # steps between updates on mini-batches thereafter
@@ -54,6 +56,7 @@ START = 1.0  # lambda from which the first one is searched
 LEAP = 8.0
 LEAPS = 12
 SEARCH = 0.6  # omega of the ratio r: (19/20)^(20/2)
+SEARCH_PERIOD = 2  # refreshes between searches
 LEAST_RATIO = 0.1  # and its inverse is the most
 MOMENTUM = 0.9  # with a fixed rate
 TAIL = 8  # of the average: its weights grow like step^TAIL, so that it spans a ninth of the steps
@@ -96,6 +99,11 @@ def init(here, seed, damping):
     return State(seed, damping, abs(here.value), here.theta, level=abs(here.value))
 
 
+def first_batch(n):
+    """Rows of a batch in the first epoch."""
+    return n if n <= SMALL else FIRST_BATCH
+
+
 def rows(here, fraction):
     """How many rows of the batch a part with this fraction has."""
     return here.n if here.whole else min(here.n, max(FEWEST_ROWS, math.ceil(fraction * here.n)))
@@ -118,11 +126,14 @@ def averaged(here, state, recipe):
     return replace(state, statistics=recipe.form.collect(state.statistics, updates, part, S), updates=updates)
 
 
+def _rounding_floor(here, state):
+    """The least damping that inverts the statistics with half the digits of the parameters."""
+    return math.sqrt(rounding(here.theta)) * float(namespace(here.theta).mean(state.statistics.diag()))
+
+
 def floor(here, state):
     """The least lambda."""
-    xp = namespace(here.theta)
-    mean = float(xp.mean(state.statistics.diag()))
-    least = math.sqrt(rounding(here.theta)) * mean
+    least = _rounding_floor(here, state)
     return least if here.whole else max(least, NOISE * min(1.0, abs(here.value) / (state.start or 1.0)))
 
 
@@ -160,14 +171,14 @@ def _with_average(here, state, report):
 
 
 def _inverse(here, state, recipe, ratio):
-    d = ratio**2 * (state.lam + here.objective.l2)
+    d = max(ratio**2 * (state.lam + here.objective.l2), _rounding_floor(here, state))
     return recipe.form.invert(state.statistics, d, here.theta.dtype)
 
 
 def _proposed(here, state, recipe, due):
     """The state with its inverse, the step length alpha, the step d and the model's value there."""
     ratios = [state.ratio]
-    if recipe.search and due and state.v is not None:
+    if recipe.search and due and state.v is not None and state.step // recipe.period % SEARCH_PERIOD == 0:
         ratios = [r for r in (SEARCH * state.ratio, state.ratio, state.ratio / SEARCH) if _in_range(r)]
     inverses = [state.inverse]
     if due or state.inverse is None or not recipe.form.lazy:
@@ -216,7 +227,7 @@ def _calibrated(here, state, recipe):
                 break
         else:
             break
-    return replace(state, lam=max(lam, floor(here, trial)))
+    return replace(state, lam=max(lam, floor(here, trial), float(namespace(here.theta).mean(state.statistics.diag()))))
 
 
 def _judge(here, state, alpha, predicted):

@@ -70,7 +70,7 @@ class Solver(Protocol):
     memory: str
 
     def batch_size(self, n) -> int:
-        """Rows of a batch out of n when the user leaves it open."""
+        """Rows of a batch out of n when the user leaves it open; where batches grow to it, `first_batch` starts it."""
 
     def init(self, here, seed) -> Any:
         """The state before the first step."""

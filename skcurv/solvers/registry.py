@@ -5,6 +5,8 @@ from typing import NamedTuple
 from .adam import Adam
 from .block_fisher import BlockFisher
 from .diag_fisher import DiagFisher
+from .gradient_descent import GradientDescent
+from .hessian_free import HessianFree
 from .kfac import KFAC
 from .lbfgs import LBFGS
 from .lm_newton import LMNewton
@@ -12,6 +14,7 @@ from .momentum import Momentum
 from .muon import Muon
 from .natural_gradient import NaturalGradient
 from .nesterov import Nesterov
+from .nonlinear_cg import NonlinearCG
 from .rmsprop import RMSProp
 from .sgd import SGD
 from .shampoo import Shampoo
@@ -28,7 +31,10 @@ SOLVERS = {
         Shampoo,
         SOAP,
         Muon,
+        GradientDescent,
+        NonlinearCG,
         LBFGS,
+        HessianFree,
         LMNewton,
         NaturalGradient,
         DiagFisher,

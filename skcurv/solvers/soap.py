@@ -32,7 +32,7 @@ from .protocol import COUNT, DECAY, POSITIVE, Report
 from .sgd import SGD
 from .shampoo import averaged, sandwich, second_moments
 
-FLOOR = 1e-7  # least mean square of an entry, relative to the block's
+FLOOR = 1e-6  # least mean square of an entry, relative to the block's
 
 
 class SOAPState(NamedTuple):
@@ -60,7 +60,7 @@ class SOAP(BaseEstimator):
 
     Parameters
     ----------
-    learning_rate : float, default=0.003
+    learning_rate : float, default=0.01
         :math:`\eta`, above 0.
     beta_1 : float, default=0.95
         Decay of the running mean of gradients, in [0, 1).
@@ -79,11 +79,11 @@ class SOAP(BaseEstimator):
     Examples
     --------
     >>> from skcurv.solvers import SOAP
-    >>> SOAP(learning_rate=0.01)
-    SOAP(learning_rate=0.01)
+    >>> SOAP(learning_rate=0.03)
+    SOAP(learning_rate=0.03)
     """
 
-    learning_rate: float = 0.003
+    learning_rate: float = 0.01
     beta_1: float = 0.95
     beta_2: float = 0.95
     epsilon: float = 1e-8

@@ -79,6 +79,9 @@ def check_it_is_an_estimator_without_data(c):
     assert not solver.full_batch or solver.batch_size(10**6) == 10**6
     assert 1 <= solver.batch_size(10**6) <= 10**6
     assert solver.batch_size(5) == 5
+    if hasattr(solver, "first_batch"):
+        assert solver.first_batch(5) == 5
+        assert 1 <= solver.first_batch(10**6) <= solver.batch_size(10**6)
 
 
 def check_its_defaults_are_allowed_and_nonsense_is_rejected_in_three_parts(c):

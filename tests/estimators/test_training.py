@@ -283,3 +283,15 @@ def test_second_order_solvers_find_the_scale_of_raw_targets(solver):
     y = 1e8 * X[:, 0] + 1e9
     reg = CurvatureMLPRegressor((10,), solver=solver, target_scaling=None, max_iter=200, tol=0, random_state=0)
     assert reg.fit(X, y).score(X, y) > 0.99
+
+
+@pytest.mark.parametrize("solver", ["kfac", "diag-fisher", "block-fisher"])
+def test_left_alone_batches_grow_and_a_given_size_stays(solver):
+    X = np.random.default_rng(0).normal(size=(1500, 2))
+    y = X[:, 0] * X[:, 1]
+    steps = np.diff([0, *regressor(solver, max_iter=5).fit(X, y).history_["iteration"]])
+    np.testing.assert_array_equal(steps, [12, 6, 3, 2, 2])
+    given = np.diff([0, *regressor(solver, batch_size=500, max_iter=3).fit(X, y).history_["iteration"]])
+    np.testing.assert_array_equal(given, [3, 3, 3])
+    small = regressor(solver, max_iter=3).fit(X[:500], y[:500])
+    np.testing.assert_array_equal(small.history_["iteration"], [1, 2, 3])

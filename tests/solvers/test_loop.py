@@ -194,3 +194,10 @@ def test_resuming_goes_on_counting_and_changes_neither_state_nor_history():
     assert second.theta[0] == 0.6
     assert len(first.history.rows) == 2
     assert first.state == 2
+
+
+def test_batches_grow_from_the_first_epoch_to_their_size():
+    budget = Budget(1000, 9, 0.0, 9, first_batch=128)
+    assert [budget.rows(epoch) for epoch in (1, 2, 3, 4, 5, 10**6)] == [128, 256, 512, 1000, 1000, 1000]
+    assert Budget(1000, 9, 0.0, 9).rows(1) == 1000
+    assert Budget(100, 9, 0.0, 9, first_batch=128).rows(1) == 100
