@@ -61,9 +61,9 @@ class ConditionNumber(NamedTuple):
     Attributes
     ----------
     plain : float
-        max |lambda| / min |lambda|, infinite where the least is within rounding of zero.
+        Largest over least magnitude of an eigenvalue, infinite where the least is within rounding of zero.
     effective : float
-        The same over the eigenvalues of magnitude above sqrt(eps) max |lambda|; at most 1 / sqrt(eps) = 6.7e7.
+        The same over the eigenvalues above sqrt(eps) times the largest; at most 1 / sqrt(eps) = 6.7e7.
     largest, smallest : float
         The magnitudes whose ratio is `effective`.
     exact : bool

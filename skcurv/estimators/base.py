@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..data import Data
 from ..network import MLP
@@ -21,7 +21,7 @@ from ..objective import Objective, outputs
 from ..solvers.loop import Budget, train
 from ..solvers.protocol import check_fields
 from ..solvers.registry import resolve
-from .parameters import check_parameters, hidden_activations, hidden_widths
+from .parameters import check_parameters, checked_weights, hidden_activations, hidden_widths
 
 INIT = 0  # purpose of a draw
 FLOATS = (np.float64, np.float32)
@@ -98,7 +98,7 @@ class BaseCurvatureMLP(BaseEstimator, ABC):
                 "one target a row. Pass y."
             )
         y = self._checked_targets(y, X.shape[0])
-        weights = self._weights(y, _checked_weights(sample_weight, X.shape[0]))
+        weights = self._weights(y, checked_weights(sample_weight, X.shape[0]))
         if first or not incremental:
             self.__dict__.pop("resume_", None)
             self.seed_ = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
@@ -277,30 +277,3 @@ class BaseCurvatureMLP(BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def has_partial_fit(estimator):
-    """Whether the solver can go on from chunk to chunk."""
-    try:
-        return not resolve(estimator.solver).full_batch
-    except (TypeError, ValueError):
-        return True  # `partial_fit` itself says what is wrong
-
-
-def _checked_weights(sample_weight, n):
-    """Weights (n,) in float64, ones by default."""
-    if sample_weight is None:
-        return np.ones(n)
-    w = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
-    if w.shape != (n,):
-        raise ValueError(
-            f"sample_weight of shape {w.shape} was given for {n} samples. Allowed is one weight a sample, shape "
-            f"({n},). Pass one number for each row of X."
-        )
-    if w.min() < 0 or not w.any():
-        what = "a negative weight" if w.min() < 0 else "all weights zero"
-        raise ValueError(
-            f"sample_weight with {what} was given. Allowed are weights of at least 0, one of them above 0. Drop the "
-            "rows that should not count."
-        )
-    return w

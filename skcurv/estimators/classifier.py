@@ -3,15 +3,14 @@
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from ..data import ClassTargets
 from ..losses import BernoulliLogLoss, MultinomialLogLoss
-from .base import BaseCurvatureMLP, has_partial_fit
-from .parameters import CLASSIFIER
+from .base import BaseCurvatureMLP
+from .parameters import CLASSIFIER, class_factors, has_partial_fit
 
 
 class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
@@ -151,7 +150,7 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
 
     @available_if(has_partial_fit)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
-        """Go through one chunk of data once (one step for full-batch solvers), going on where the last call stopped.
+        """Go through one chunk of data once, going on where the last call stopped; not there for full-batch solvers.
 
         Parameters
         ----------
@@ -278,13 +277,7 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
     def _weights(self, y, sample_weight):
         if self.class_weight is None:
             return sample_weight
-        factors = compute_sample_weight(self.class_weight, y)
-        if not np.isfinite(factors).all() or factors.min() < 0 or not (factors * sample_weight).any():
-            raise ValueError(
-                f"class_weight={self.class_weight!r} was given. Allowed are finite weights of at least 0, above 0 "
-                "for a class that y has. Give each class such a weight."
-            )
-        return sample_weight * factors
+        return sample_weight * class_factors(self.class_weight, y, sample_weight)
 
     def _learn_targets(self, y, sample_weight, classes):
         seen = y[sample_weight > 0] if classes is None else np.asarray(classes)

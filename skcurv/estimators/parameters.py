@@ -1,12 +1,15 @@
-"""Allowed values of the estimators' parameters, and the parameters resolved to what the layers below take."""
+"""Allowed values of the estimators' parameters and weights, resolved to what the layers below take."""
 
 from collections.abc import Iterable, Mapping
 from numbers import Integral
 
 import numpy as np
+from sklearn.utils import check_array
+from sklearn.utils.class_weight import compute_sample_weight
 
 from ..network import ACTIVATIONS, INITIALISERS
 from ..solvers.protocol import COUNT, check_fields, is_number
+from ..solvers.registry import resolve
 
 
 def _one_of(*values):
@@ -83,3 +86,41 @@ def hidden_activations(estimator):
     """One activation name per hidden layer."""
     activation = estimator.activation
     return (activation,) * len(hidden_widths(estimator)) if isinstance(activation, str) else tuple(activation)
+
+
+def has_partial_fit(estimator):
+    """Whether the solver can go on from chunk to chunk."""
+    try:
+        return not resolve(estimator.solver).full_batch
+    except (TypeError, ValueError):
+        return True  # `partial_fit` itself says what is wrong
+
+
+def checked_weights(sample_weight, n):
+    """Weights (n,) in float64, ones by default."""
+    if sample_weight is None:
+        return np.ones(n)
+    w = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+    if w.shape != (n,):
+        raise ValueError(
+            f"sample_weight of shape {w.shape} was given for {n} samples. Allowed is one weight a sample, shape "
+            f"({n},). Pass one number for each row of X."
+        )
+    if w.min() < 0 or not w.any():
+        what = "a negative weight" if w.min() < 0 else "all weights zero"
+        raise ValueError(
+            f"sample_weight with {what} was given. Allowed are weights of at least 0, one of them above 0. Drop the "
+            "rows that should not count."
+        )
+    return w
+
+
+def class_factors(class_weight, y, sample_weight):
+    """Factors (n,) on the sample weights by class."""
+    factors = compute_sample_weight(class_weight, y)
+    if not np.isfinite(factors).all() or factors.min() < 0 or not (factors * sample_weight).any():
+        raise ValueError(
+            f"class_weight={class_weight!r} was given. Allowed are finite weights of at least 0, above 0 for a class "
+            "that y has. Give each class such a weight."
+        )
+    return factors

@@ -7,8 +7,8 @@ from sklearn.utils.validation import check_array, check_consistent_length
 
 from ..data import RealTargets
 from ..losses import BernoulliLogLoss, SquaredError
-from .base import BaseCurvatureMLP, has_partial_fit
-from .parameters import REGRESSOR
+from .base import BaseCurvatureMLP
+from .parameters import REGRESSOR, has_partial_fit
 
 LOSSES = {"squared_error": SquaredError, "log_loss": BernoulliLogLoss}
 
@@ -150,7 +150,7 @@ class CurvatureMLPRegressor(RegressorMixin, BaseCurvatureMLP):
 
     @available_if(has_partial_fit)
     def partial_fit(self, X, y, sample_weight=None):
-        """Go through one chunk of data once (one step for full-batch solvers), going on where the last call stopped.
+        """Go through one chunk of data once, going on where the last call stopped; not there for full-batch solvers.
 
         Parameters
         ----------

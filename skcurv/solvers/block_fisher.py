@@ -24,7 +24,9 @@ class BlockFisher(BaseEstimator):
     .. math:: p_b = -(F_b + (\lambda + l_2) I)^{-1} g_b, \qquad \theta \leftarrow \theta + \alpha p + \mu v,
 
     where :math:`(\alpha, \mu)` minimise the model of the exact Gauss-Newton matrix with damping :math:`\lambda` over
-    :math:`p` and the last update :math:`v`. :math:`\lambda` follows the ratio of actual to predicted decrease.
+    :math:`p` and the last update :math:`v`. :math:`\lambda` follows the ratio of actual to predicted decrease. On
+    mini-batches, which double from 128 rows to 1024 where the data have more than 512, the average of the iterates by
+    polynomial decay is validated and returned.
 
     Parameters
     ----------

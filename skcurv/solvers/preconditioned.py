@@ -1,11 +1,11 @@
 """The step of the Fisher solvers and K-FAC: a cheap preconditioner for the direction, the exact model for the rest.
 
-Symbols: P the averaged curvature approximation, g the gradient, v the last update, lambda the damping, eta = l2.
+Symbols: P the averaged curvature approximation, g the gradient, v the last update, lambda the damping.
 
 1. statistics: a running mean over batches, from a part of the batch and targets drawn from the model, in the first
    WARM_UP steps and then every STATISTICS_PERIOD; when the batch is the full set, in every step from all rows and, for
    the Fisher, the exact factor of the loss Hessian
-2. now and then: P^-1 with damping gamma^2 = r^2 (lambda + eta), as the form damps and inverts itself; where the ratio r
+2. now and then: P^-1 with damping gamma^2 = r^2 (lambda + l2), as the form damps and inverts itself; where the ratio r
    is searched, the best of {r omega, r, r / omega} by the model
 3. w_1 = -P^-1 g,  w_2 = v;  (alpha, mu) minimise the exact model with damping lambda over d = alpha w_1 + mu w_2.
    With a fixed rate instead: alpha = rate, cut so that alpha^2 (-g'w_1) keeps the norm constraint, and mu = MOMENTUM
@@ -45,7 +45,7 @@ STATISTICS_PERIOD = 4  # steps between updates on mini-batches thereafter
 OMEGA = 0.95  # change of lambda a step
 TEST_PERIOD = 5
 BOLD = 2 / 3  # change of lambda a step where every step is tested (Martens 2010, section 4.1)
-NOISE = 1e-2  # floor of lambda on mini-batches, relative to the loss at the start
+NOISE = 2e-2  # floor of lambda on mini-batches, relative to the loss at the start
 FEWEST_ROWS = 128  # for statistics, model and guard
 TEST = 1 / 2  # part of a mini-batch, its last rows, for rho
 GUARD = 1 / 8  # part of a mini-batch, its last rows, that a step in between is tried on
@@ -59,7 +59,7 @@ SEARCH = 0.6  # omega of the ratio r: (19/20)^(20/2)
 SEARCH_PERIOD = 2  # refreshes between searches
 LEAST_RATIO = 0.1  # and its inverse is the most
 MOMENTUM = 0.9  # with a fixed rate
-TAIL = 8  # of the average: its weights grow like step^TAIL, so that it spans a ninth of the steps
+TAIL = 5  # of the average: its weights grow like step^TAIL, so that it spans a sixth of the steps
 
 
 class Recipe(NamedTuple):

@@ -143,8 +143,8 @@ def test_a_fixed_rate_keeps_the_norm_constraint():
     assert_close(there.theta - alone.theta, 0.9 * free, 1e4, scale=np.abs(p.theta).max())
 
 
-def test_on_mini_batches_the_average_with_weights_like_the_eighth_power_is_returned():
-    """Weights of theta_t in the average after T steps: products of (t - 1) / (t + 8), that is t (t + 1) ... (t + 7)."""
+def test_on_mini_batches_the_average_with_weights_like_a_power_of_the_step_is_returned():
+    """Weights of theta_t in the average: products of (t - 1) / (t + TAIL), that is t (t + 1) ... (t + TAIL - 1)."""
     p, kept = problem(case("tanh", "squared_error"), n=60), []
 
     class Kept(KFAC):
@@ -155,7 +155,7 @@ def test_on_mini_batches_the_average_with_weights_like_the_eighth_power_is_retur
 
     solver = Kept(damping=LAM)
     result = train(solver, p.objective(), p.theta, Budget(10, 4, 0.0, 100), 0, 0.0)
-    weights = np.array([np.prod(t + np.arange(8.0)) for t in range(1, len(kept) + 1)])
+    weights = np.array([np.prod(t + np.arange(float(preconditioned.TAIL))) for t in range(1, len(kept) + 1)])
     np.testing.assert_allclose(result.theta, weights @ kept / weights.sum(), rtol=0, atol=1e-12)
     np.testing.assert_array_equal(result.last, kept[-1])
     whole = train(solver, p.objective(), p.theta, Budget(60, 4, 0.0, 100), 0, 0.0)
