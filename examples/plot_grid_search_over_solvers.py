@@ -88,14 +88,14 @@ searches = {
 # Score, epochs, iterations and training loss are means over three folds, with the score's standard deviation. Seconds
 # are those of the fastest fold: the first fits of a process also load the compiled kernels.
 
-print("data set       solver       CV score      sd    fit s   epochs  iterations       loss")
+print("data set       solver           CV score      sd    fit s   epochs  iterations       loss")
 for name, search in searches.items():
     results = search.cv_results_
     for row, solver in enumerate(results["param_curvaturemlpclassifier__solver"]):
         fastest = min(results[f"split{fold}_test_seconds"][row] for fold in range(3))
         mean = {column: results[f"mean_test_{column}"][row] for column in ("score", "epochs", "iterations", "loss")}
         print(
-            f"{name:<14} {solver:<12} {mean['score']:>8.4f} {results['std_test_score'][row]:>7.4f} {fastest:>8.3f} "
+            f"{name:<14} {solver:<16} {mean['score']:>8.4f} {results['std_test_score'][row]:>7.4f} {fastest:>8.3f} "
             f"{mean['epochs']:>8.1f} {mean['iterations']:>11.1f} {mean['loss']:>10.2e}"
         )
 for name, search in searches.items():
