@@ -40,7 +40,7 @@ pipeline = make_pipeline(
 # The search
 # ----------
 # Scorers are callables, so a search reports anything a fitted pipeline knows: here its seconds, epochs, iterations and
-# training loss besides the accuracy. An iteration is one step; ``lm-newton`` takes one an epoch, the others one a
+# training loss besides the accuracy. An iteration is one step; full-batch solvers take one an epoch, the others one a
 # mini-batch.
 
 
@@ -105,8 +105,8 @@ for name, search in searches.items():
 # %%
 # Loss curves
 # -----------
-# One more fit per solver, on all rows. Second-order solvers are drawn solid, first-order solvers broken; each has its
-# own marker, so that the curves can be told apart without their colours.
+# One more fit on all rows for eight of the solvers; more curves could not be told apart. Second-order solvers are drawn
+# solid, first-order solvers broken; each has its own marker, so that they can be told apart without their colours.
 
 styles = {
     "sgd": ("#7F7F7F", ":", "v"),
