@@ -10,6 +10,7 @@ import scipy.sparse
 from array_api_compat import array_namespace, is_numpy_array
 
 issparse = scipy.sparse.issparse
+IN_PLACE = 2**22  # entries from which a matrix is factored in place
 
 
 def namespace(array):
@@ -74,9 +75,13 @@ def cholesky(C):
 
 
 def shifted_cholesky(C, shift):
-    """The lower Cholesky factor of C + diag(shift), or None; on NumPy one copy of C, undefined above the diagonal."""
+    """The lower Cholesky factor of C + diag(shift), or None; for large NumPy arrays one copy of C, no more.
+
+    That one is SciPy's, and undefined above the diagonal. SciPy's BLAS is a second pool of threads beside NumPy's; in a
+    small system its idle threads would spin through every step.
+    """
     xp = namespace(C)
-    if xp is not np:
+    if xp is not np or C.size < IN_PLACE:
         return cholesky(C + shift * xp.eye(C.shape[0], dtype=C.dtype))  # by columns, hence diag(shift)
     L = C.T.copy(order="F")
     np.einsum("ii->i", L)[...] += shift

@@ -97,3 +97,16 @@ def test_to_numpy_takes_device_arrays_through_get():
             return np.arange(3)
 
     np.testing.assert_array_equal(ns.to_numpy(Device()), np.arange(3))
+
+
+@pytest.mark.parametrize("shift", [0.3, np.linspace(0.1, 2.0, 6)], ids=["scalar", "vector"])
+def test_the_factor_made_in_place_is_the_other_one(monkeypatch, shift):
+    R = np.random.default_rng(0).normal(size=(9, 6))
+    C = R.T @ R
+    before, plain = C.copy(), np.tril(ns.shifted_cholesky(C, shift))
+    monkeypatch.setattr(ns, "IN_PLACE", 0)
+    in_place = np.tril(ns.shifted_cholesky(C, shift))
+    np.testing.assert_array_equal(C, before)
+    np.testing.assert_allclose(in_place, plain, rtol=0, atol=20 * np.finfo(float).eps * np.abs(plain).max())
+    np.testing.assert_allclose(plain @ plain.T, C + np.diag(shift * np.ones(6)), rtol=0, atol=1e-13)
+    assert ns.shifted_cholesky(-C, 0.0) is None

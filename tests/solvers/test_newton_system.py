@@ -6,6 +6,7 @@ import array_api_strict as xp
 import numpy as np
 import pytest
 
+from skcurv.backend import namespace
 from skcurv.data import Batch
 from skcurv.solvers import LMNewton, lm_newton, newton_system
 from skcurv.solvers.natural_gradient import NaturalGradient
@@ -83,6 +84,12 @@ def test_slope_and_bend_are_those_of_the_exact_model(curvature):
     assert_close_to_difference(bend, d @ H @ d, scale=np.abs(d) @ np.abs(H) @ np.abs(d))
 
 
+@pytest.fixture
+def in_place(monkeypatch):
+    """Every matrix counts as large."""
+    monkeypatch.setattr(namespace, "IN_PLACE", 0)
+
+
 def _peak(here, structure):
     """The bytes held at most while the matrix is made, and until one system is solved."""
     shift = 1.0 + here.objective.shift(here.theta)
@@ -104,7 +111,7 @@ def _tanh(sizes, n):
 
 
 @pytest.mark.parametrize("sizes", [(20, 32, 1), (10, 22, 20, 3)])
-def test_memory_stays_under_two_matrices_and_one_chunk(monkeypatch, sizes):
+def test_memory_stays_under_two_matrices_and_one_chunk(monkeypatch, in_place, sizes):
     """At 8 bytes a number, three products of STRIP numbers a chunk and 50 vectors of p for the rest."""
     monkeypatch.setattr(newton_system, "STRIP", 2**16)
     here = _tanh(sizes, 6000)
@@ -115,7 +122,7 @@ def test_memory_stays_under_two_matrices_and_one_chunk(monkeypatch, sizes):
 
 
 @pytest.mark.parametrize(("structure", "n"), [("gram", 200), ("layer", 6000)])
-def test_memory_of_the_other_forms_stays_under_what_the_limit_counts(monkeypatch, structure, n):
+def test_memory_of_the_other_forms_stays_under_what_the_limit_counts(monkeypatch, in_place, structure, n):
     monkeypatch.setattr(newton_system, "STRIP", 2**14)
     here = _tanh((10, 22, 20, 3), n)
     counted = newton_system._numbers(here, "ggn")[structure]
