@@ -1,6 +1,6 @@
 """Losses on raw outputs: the link lives inside."""
 
-from .log_loss import BernoulliLogLoss, MultinomialLogLoss
+from .log_loss import BernoulliLogLoss, LogLoss, MultinomialLogLoss
 from .squared_error import SquaredError
 
-__all__ = ["BernoulliLogLoss", "MultinomialLogLoss", "SquaredError"]
+__all__ = ["BernoulliLogLoss", "LogLoss", "MultinomialLogLoss", "SquaredError"]

@@ -23,6 +23,16 @@ def _clipped(xp, mean):
     return xp.clip(mean, 1e-3, 1 - 1e-3)
 
 
+class LogLoss:
+    """Log-loss of labels, or of means in [0, 1]: the form depends on the targets."""
+
+    name = "log_loss"
+
+    def for_outputs(self, exclusive):
+        """One multinomial over the outputs, or a Bernoulli for each."""
+        return MultinomialLogLoss() if exclusive else BernoulliLogLoss()
+
+
 class BernoulliLogLoss:
     """Log-loss of independent outputs in [0, 1], summed over outputs."""
 
@@ -30,6 +40,11 @@ class BernoulliLogLoss:
     out_activation = "logistic"
     location_scale = False
     fused = "LOGISTIC"
+    likelihood = "exact"
+
+    def raw_outputs(self, k):
+        """k."""
+        return k
 
     def value(self, F, Y):
         """sum_c log(1 + exp(F_c)) - Y_c F_c, (n,)."""
@@ -71,6 +86,10 @@ class BernoulliLogLoss:
         """Any number in [0, 1] is allowed."""
         _domain(namespace(Y), Y, "numbers in [0, 1]")
 
+    def log_normaliser(self, Y):
+        """0."""
+        return namespace(Y).zeros_like(Y[:, 0])
+
 
 class MultinomialLogLoss:
     """Log-loss of one distribution over the outputs."""
@@ -79,6 +98,11 @@ class MultinomialLogLoss:
     out_activation = "softmax"
     location_scale = False
     fused = "SOFTMAX"
+    likelihood = "exact"
+
+    def raw_outputs(self, k):
+        """k."""
+        return k
 
     def value(self, F, Y):
         """log sum_c exp(F_c) - Y . F for rows of Y that sum to one, (n,)."""
@@ -141,3 +165,7 @@ class MultinomialLogLoss:
                 f"Rows of y sum to between {sums.min():.6g} and {sums.max():.6g}. loss='log_loss' with several "
                 "classes allows rows of non-negative numbers that sum to one. Normalise each row."
             )
+
+    def log_normaliser(self, Y):
+        """0."""
+        return namespace(Y).zeros_like(Y[:, 0])

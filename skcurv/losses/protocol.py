@@ -16,12 +16,24 @@ class Loss(Protocol):
         Whether shifting and scaling the targets shifts and scales the model: such targets are standardised.
     fused : str or None
         Name of the compiled head in ``backend/fused.py``, if there is one.
+    likelihood : {"exact", "dispersion", "none"}
+        What exp(-l) is, and with it where standard errors come from. "exact": a density of the target, up to a factor
+        without F; "dispersion": exp(-l / phi) is one, for a phi that is estimated from Pearson residuals by `variance`;
+        "none": no density, as for robust losses, whose standard errors are a sandwich's.
+
+    Losses may have more raw outputs than targets: F (n, r) with r = ``raw_outputs(k)``. Where nothing else is said, r
+    is k. Losses with numbers of their own are `BaseEstimator`s with few fields, as solvers are, so that a grid can
+    search them; their ``domains`` say what is allowed.
     """
 
     name: str
     out_activation: str
     location_scale: bool
     fused: str | None
+    likelihood: str
+
+    def raw_outputs(self, k) -> int:
+        """Raw outputs for k columns of targets."""
 
     def value(self, F, Y) -> Any:
         """l(F_i, Y_i), (n,)."""
@@ -42,10 +54,16 @@ class Loss(Protocol):
         """Gradients at m targets drawn from the model, (n, k, m); E[s s'] is the Fisher."""
 
     def predict(self, F) -> Any:
-        """The inverse link: the model's mean, (n, k)."""
+        """The inverse link: the model's mean, (n, k); for several quantiles (n, k m), those of one target together."""
 
     def start(self, Y, w) -> Any:
-        """The best constant raw output, (k,), for weights w (n,)."""
+        """The best constant raw output, (r,), for weights w (n,)."""
 
     def check_targets(self, Y) -> None:
         """Raise ValueError when Y leaves the domain."""
+
+    def variance(self, M) -> Any:
+        """V(mean), (n, k), with Var y = phi V(mean) / weight; where `likelihood` is "dispersion" alone."""
+
+    def log_normaliser(self, Y) -> Any:
+        """c (n,) with -log p(Y_i) = l + c; where `likelihood` is "exact" alone."""

@@ -13,6 +13,11 @@ class SquaredError:
     out_activation = "identity"
     location_scale = True
     fused = "SQUARED_ERROR"
+    likelihood = "dispersion"
+
+    def raw_outputs(self, k):
+        """k."""
+        return k
 
     def value(self, F, Y):
         """1/2 |F_i - Y_i|^2, (n,)."""
@@ -55,3 +60,7 @@ class SquaredError:
                 "y contains NaN or infinity. loss='squared_error' allows any finite number. "
                 "Remove or impute those rows before the fit."
             )
+
+    def variance(self, M):
+        """1."""
+        return namespace(M).ones_like(M)
