@@ -1,9 +1,18 @@
 """Losses by name: what the estimators' `loss` takes for real targets and for labels."""
 
+from .gamma import Gamma
+from .gaussian_nll import GaussianNLL
+from .huber import Huber
 from .log_loss import LogLoss
+from .negative_binomial import NegativeBinomial
+from .poisson import Poisson
+from .quantile import AbsoluteError, Quantile
 from .squared_error import SquaredError
+from .tweedie import Tweedie
 
-REGRESSION = {loss.name: loss for loss in (SquaredError, LogLoss)}
+REAL = (SquaredError, AbsoluteError, Huber, Quantile, GaussianNLL)
+POSITIVE = (Poisson, NegativeBinomial, Gamma, Tweedie)
+REGRESSION = {loss.name: loss for loss in (*REAL, *POSITIVE, LogLoss)}
 CLASSIFICATION = {loss.name: loss for loss in (LogLoss,)}
 PARTS = ("value", "grad")  # what an object must have at least
 
@@ -49,5 +58,5 @@ def concrete(loss, exclusive):
 
 
 def bind(loss, Y, w):
-    """The loss for such targets: one with widths in their units takes them from Y (n, k) with weights w (n,)."""
+    """The loss with what it takes from the training targets Y (n, k) and their weights w (n,), if there is anything."""
     return loss.for_targets(Y, w) if hasattr(loss, "for_targets") else loss
