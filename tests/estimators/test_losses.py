@@ -6,12 +6,12 @@ import scipy.stats
 from sklearn.linear_model import GammaRegressor, PoissonRegressor, QuantileRegressor, TweedieRegressor
 from sklearn.metrics import d2_pinball_score, r2_score
 
-from skcurv import CurvatureMLPClassifier, CurvatureMLPRegressor
-from skcurv.losses import Focal, LogLoss, Poisson, Quantile, Tweedie
-from skcurv.losses.registry import CLASSIFICATION, REGRESSION
+from skcurv import CurvatureMLPRegressor
+from skcurv.losses import Poisson, Quantile, Tweedie
+from skcurv.losses.registry import REGRESSION
 
 from .test_bad_input import three_parts
-from .test_mlp import classifier, diabetes, iris, regressor
+from .test_mlp import diabetes, iris, regressor
 
 X, y = iris()
 XR, yr = diabetes()
@@ -21,9 +21,6 @@ LINEAR = {"solver": "lm-newton", "max_iter": 100, "tol": 0, "random_state": 0}
 
 def linear(loss, **options):
     return CurvatureMLPRegressor((), loss=loss, **LINEAR | options)
-
-
-# ------------------------------------------------------------------------------------------------------ regression
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -63,7 +60,7 @@ def test_linear_quantiles_equal_those_of_scikit_learn(level):
     model = linear(Quantile(level), alpha=0, max_iter=1000).fit(XR, yr)
     scale = model.targets_.scale[0]
     np.testing.assert_allclose(scale * model.coefs_[0][:, 0], other.coef_, rtol=0, atol=1e-4 * scale)
-    np.testing.assert_allclose(model.predict(XR), other.predict(XR), rtol=1e-4)
+    np.testing.assert_allclose(model.predict(XR), other.predict(XR), rtol=0, atol=1e-4 * scale)
 
 
 def test_the_absolute_error_is_the_median():
@@ -96,7 +93,7 @@ def test_the_standard_deviation_is_in_the_units_of_the_target(shape):
     mean, std = model.fit(data, target).predict(data, return_std=True)
     assert mean.shape == std.shape == target.shape
     np.testing.assert_array_equal(mean, model.predict(data))
-    np.testing.assert_allclose(std, noise.reshape(target.shape), rtol=0.25)
+    assert np.abs(np.log(std / noise.reshape(target.shape))).mean() < 0.1
     assert scipy.stats.kstest(((target - mean) / std).ravel(), "norm").statistic < 0.03
 
 
@@ -132,50 +129,3 @@ TAGGED = [("gamma", True), ("poisson", True), ("huber", False), (Poisson(), True
 @pytest.mark.parametrize(("loss", "positive"), TAGGED)
 def test_the_tag_of_positive_targets(loss, positive):
     assert regressor(loss=loss).__sklearn_tags__().target_tags.positive_only == positive
-
-
-# -------------------------------------------------------------------------------------------------- classification
-
-
-def test_label_smoothing_is_a_fit_to_smoothed_labels():
-    """The best constant of smoothed labels of a share s: (1 - a) s + a / K."""
-    for labels, classes in ((y, 3), (np.minimum(y, 1), 2)):
-        model = classifier(loss=LogLoss(label_smoothing=0.3), hidden_layer_sizes=()).fit(np.zeros_like(X), labels)
-        share = np.bincount(labels) / len(labels)
-        np.testing.assert_allclose(model.predict_proba(X[:1])[0], 0.7 * share + 0.3 / classes, rtol=1e-6)
-
-
-def test_focal_loss_without_gamma_is_log_loss():
-    for labels in (y, np.minimum(y, 1), np.stack([y == 0, y == 1], axis=1).astype(int)):
-        plain, focal = (
-            CurvatureMLPClassifier((), loss=loss, **LINEAR, alpha=1.0).fit(X, labels)
-            for loss in ("log_loss", Focal(gamma=0))
-        )
-        np.testing.assert_allclose(focal.predict_proba(X), plain.predict_proba(X), atol=1e-6)
-
-
-@pytest.mark.parametrize("loss", CLASSIFICATION)
-@pytest.mark.parametrize("classes", [2, 3])
-def test_outputs_of_every_classification_loss_agree(loss, classes):
-    labels = np.array(["b", "a", "c"])[np.minimum(y, classes - 1)]
-    model = classifier(loss=loss, max_iter=20).fit(X, labels)
-    P, L, D = model.predict_proba(X), model.predict_log_proba(X), model.decision_function(X)
-    assert P.shape == L.shape == (150, classes)
-    np.testing.assert_allclose(P.sum(axis=1), 1, rtol=1e-12)
-    np.testing.assert_allclose(np.exp(L), P, rtol=1e-10, atol=1e-300)
-    np.testing.assert_array_equal(model.predict(X), model.classes_[P.argmax(axis=1)])
-    best = (D > 0).astype(int) if classes == 2 else D.argmax(axis=1)
-    np.testing.assert_array_equal(model.predict(X), model.classes_[best])
-    assert model.score(X, labels) > (0.6 if loss == "ordinal" else 0.9)  # "a" < "b" is no order of these flowers
-
-
-def test_ordered_classes_have_one_output_less_and_one_hot_targets():
-    grades = np.digitize(yr, np.quantile(yr, [0.25, 0.5, 0.75]))
-    for labels, classes in ((grades, 4), (grades // 2, 2)):
-        model = CurvatureMLPClassifier((4,), loss="ordinal", max_iter=40, tol=0, random_state=0).fit(XR, labels)
-        assert model.n_outputs_ == classes - 1
-        assert model.decision_function(XR).shape == ((len(yr), 4) if classes == 4 else (len(yr),))
-        assert np.abs(model.predict(XR) - labels).mean() < 0.2 * classes
-    with pytest.raises(ValueError, match="ordinal") as caught:
-        classifier(loss="ordinal").fit(X, np.stack([y == 0, y == 1], axis=1).astype(int))
-    three_parts(caught.value)

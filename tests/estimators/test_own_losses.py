@@ -96,7 +96,7 @@ def test_a_number_of_a_loss_outside_its_domain(loss):
 def test_a_warm_start_takes_another_loss_of_the_same_outputs():
     model = linear("squared_error", warm_start=True).fit(XR, yr)
     again = model.set_params(loss=Huber(0.01)).fit(XR, yr)
-    np.testing.assert_allclose(again.predict(XR), linear(Huber(0.01)).fit(XR, yr).predict(XR), rtol=1e-2)
+    assert again.loss_ == pytest.approx(linear(Huber(0.01)).fit(XR, yr).loss_, rel=1e-3)
     for loss, words in (("poisson", "standardised"), ("gaussian_nll", "same network")):
         with pytest.raises(ValueError, match=words) as caught:
             clone(model).fit(XR, yr).set_params(loss=loss).fit(XR, yr)
