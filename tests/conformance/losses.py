@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import scipy.optimize
 
+from skcurv.losses.draws import drawn
+
 from ..cases import STEP, assert_close, assert_close_to_difference
 
 
@@ -128,7 +130,7 @@ def _all_arrays(loss, F, Y):
         "hessp": loss.hessp(F, Y, V),
         "ggnp": loss.ggnp(F, Y, V),
         "factor": loss.factor(F, Y),
-        "sample": loss.sample(F, 2, np.random.default_rng(0)),
+        "sample": drawn(loss, F, Y, 2, np.random.default_rng(0)),
         "predict": loss.predict(F),
         "start": loss.start(Y, np.ones(len(Y), F.dtype)),
     }
