@@ -38,7 +38,7 @@ class Offset:
         return Y[:, : self.k]
 
     def shifted(self, F, Y):
-        """F + O (n, r): where the loss is taken, and where targets are drawn."""
+        """F + O (n, r): where the loss is taken, and where `draws.drawn` draws targets."""
         return F + Y[:, self.k :]
 
     def value(self, F, Y):
@@ -60,10 +60,6 @@ class Offset:
     def factor(self, F, Y):
         """S at F + O, (n, r, c)."""
         return self.loss.factor(self.shifted(F, Y), self.targets(Y))
-
-    def sample(self, F, m, rng):
-        """The loss's own, (n, r, m), for outputs F that have their offsets already."""
-        return self.loss.sample(F, m, rng)
 
     def predict(self, F):
         """The loss's own, for outputs F that have their offsets already."""
