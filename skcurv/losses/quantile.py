@@ -14,10 +14,12 @@ squares. The parabola in q of curvature W that touches l lies above it everywher
 step never rises. For one level and for the absolute error Q = 1; for more the curvature of softplus is left out.
 
 Width. A minimum of sums of |r| has as many residuals at 0 as parameters; the zone moves them by less than epsilon, and
-the parameters by epsilon times the inverse of those rows. Hence epsilon = 1e-6 of the targets' scale, which keeps
-linear fits to four or more digits, or 64 roundings, below which residuals have no digits. The scale is the
-interquartile range, the mean distance from the median where that is 0; `for_targets` hands back a loss bound to it.
-Unbound it is 1.
+the parameters by epsilon times the inverse of those rows. epsilon = 1e-5 of the targets' scale keeps linear fits to
+four digits, and holds a hundred roundings of float32. The scale is the interquartile range, the mean distance from
+the median where that is 0; `for_targets` hands back a loss bound to it. Unbound it is 1.
+
+Residuals shrink or grow by a factor a step, near 1 where a minimum is nearly not unique: the last digits of a linear
+fit can take hundreds of steps.
 
 A gradient depends on the target only through the quantiles that it is below, and below q_j it lies with probability
 tau_j: draws need a uniform number, no density. Their second moment in q is min(tau_i, tau_j) - tau_i tau_j.
@@ -32,10 +34,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from ..backend.namespace import is_number, namespace, rounding, sigmoid, softplus, to_numpy
+from ..backend.namespace import is_number, namespace, sigmoid, softplus, to_numpy
 from .common import centre, check_finite, diagonal
 
-WIDTH, ROUNDINGS = 1e-6, 64  # half-width of the zone, in scales of the targets and in roundings
+WIDTH = 1e-5  # half-width of the zone, in scales of the targets
 GAP = 1e-3  # least distance of neighbouring quantiles at the start, in scales of the targets
 
 
@@ -290,7 +292,7 @@ def _weight(R, width):
 
 def _width(loss, F):
     """epsilon, one for all targets or one for each, in F's namespace and dtype."""
-    return namespace(F).asarray(loss.scale, dtype=F.dtype) * max(WIDTH, ROUNDINGS * rounding(F))
+    return namespace(F).asarray(loss.scale, dtype=F.dtype) * WIDTH
 
 
 def _bound(loss, Y, w):
