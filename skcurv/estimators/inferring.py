@@ -30,7 +30,7 @@ class Inferring:
         whole = self.function_.parameters
         stderr = np.full(whole.full.shape, np.nan)
         stderr[whole.free] = found.stderr
-        self.stderr_ = whole.by_name(stderr)
+        self.stderr_ = whole.plain(stderr)
         likelihood = log_likelihood(here, found)
         if likelihood is not None:
             ll, count = likelihood
@@ -197,17 +197,15 @@ class Inferring:
             return "not determined by the data"
         return "" if self.dof_ > 0 else "no degrees of freedom left"
 
-    def _mean_std(self, X):
-        """The predicted mean (n, k) and its standard error, from the parameters' covariance by the delta method.
+    def _std(self, F, J):
+        """The predicted mean's standard error (n, k), from the parameters' covariance by the delta method.
 
         Var mean_i = (dM_i / dF_i) J_i cov J_i' (dM_i / dF_i)', the link's derivative by differences of each raw output.
         """
-        tape = self.objective_.network.forward(self.theta_, X)
-        loss, F, cov = self.loss_function_, tape.F, np.where(np.isnan(self.cov_), 0.0, self.cov_)
-        J, M = tape.J, loss.predict(tape.F)
-        D = np.zeros((F.shape[0], M.shape[1], J.shape[2]))
+        loss, cov = self.loss_function_, np.where(np.isnan(self.cov_), 0.0, self.cov_)
+        D = np.zeros((F.shape[0], loss.predict(F[:1]).shape[1], J.shape[2]))
         for c in range(F.shape[1]):
             h = STEPS["3-point"] * np.maximum(np.abs(F[:, c]), 1.0)[:, None] * np.eye(F.shape[1])[c]
             slope = (loss.predict(F + h) - loss.predict(F - h)) / (2 * h[:, c])[:, None]
             D += slope[:, :, None] * J[:, c, None, :]
-        return M, np.sqrt(np.maximum(np.einsum("nkp,pq,nkq->nk", D, cov, D), 0.0))
+        return np.sqrt(np.maximum(np.einsum("nkp,pq,nkq->nk", D, cov, D), 0.0))

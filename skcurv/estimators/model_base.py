@@ -11,7 +11,8 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..data import Data
-from ..losses.registry import concrete, resolve
+from ..losses.offset import Offset
+from ..losses.registry import bind, concrete
 from ..models import ModelFunction, network, parameters
 from ..models.check import check_jacobian
 from ..models.starts import random_starts
@@ -22,6 +23,7 @@ from ..solvers.registry import SOLVERS
 from ..solvers.registry import resolve as resolve_solver
 from .adopting import Adopting
 from .inferring import Inferring
+from .offsets import apart
 from .parameters import checked_weights
 
 
@@ -35,46 +37,20 @@ class BaseCurvatureModel(Inferring, Adopting):
         """The parameters' domains."""
 
     @abstractmethod
-    def _known_losses(self):
-        """Losses by name."""
+    def _loss(self):
+        """The loss that `loss` names or is, its fields checked."""
 
     @abstractmethod
     def _checked_targets(self, y, n_samples):
         """y as a validated array."""
 
     @abstractmethod
-    def _learn_targets(self, y, sample_weight):
+    def _learn_targets(self, y, sample_weight, loss):
         """Set `targets_`."""
 
-    def fit(self, X, y, sample_weight=None):
-        """Estimate the parameters from `start`.
-
-        Parameters
-        ----------
-        X : {array-like, data frame} of shape (n_samples, n_features)
-            Inputs, handed to the model as a float64 array.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights, such as 1 / sigma^2 for known errors sigma of the targets.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator; after an error it is as it was before.
-
-        Warns
-        -----
-        ConvergenceWarning
-            When the run from the best start had not settled.
-        UserWarning
-            When data do not determine the parameters.
-        """
-        return self._adopt(X, y, sample_weight)
-
-    def _train(self, X, y, sample_weight, incremental):
+    def _train(self, X, y, sample_weight, offset, incremental):
         started = time.perf_counter()
-        solver = self._checked_solver()
+        solver, loss = self._checked_solver(), self._loss()
         X = validate_data(self, X, dtype=np.float64, order="C")
         if y is None:
             raise ValueError(
@@ -82,20 +58,20 @@ class BaseCurvatureModel(Inferring, Adopting):
                 "one target a row. Pass y."
             )
         y = self._checked_targets(y, X.shape[0])
-        weights = self._weights(y, checked_weights(sample_weight, X.shape[0]))
-        self._learn_targets(y, weights)
-        self.loss_function_ = concrete(resolve(self.loss, self._known_losses()), self._exclusive())
-        check_fields(self.loss_function_, getattr(self.loss_function_, "domains", {}), f"loss={self.loss!r}")
-        data = Data(X, self._encoded(y, np.float64), weights)
+        weights = checked_weights(sample_weight, X.shape[0])
+        self._learn_targets(y, weights, loss)
+        y, offset = apart(y, offset, loss)
+        minimised, Y = self._learn_loss(loss, y, offset, weights)
+        data = Data(X, Y, weights)
         start = self.start(X, y) if callable(self.start) else self.start
         found = parameters(self.model, start, self.bounds, self.fixed)
         self.function_ = ModelFunction(self.model, found).sized(found.theta, data.X)
-        self._check_width(data.Y.shape[1])
+        self._check_width()
         net = network(self.function_, self.jac, X.shape[1])
         if self.check_jac and not isinstance(self.jac, str):
             labels = [label for label, free in zip(found.labels, found.free, strict=True) if free]
             check_jacobian(net, labels, found.theta, data.X, "jac")
-        objective = Objective(net, self.loss_function_, data, self.alpha, found.box)
+        objective = Objective(net, minimised, data, self.alpha, found.box)
         self._conclude(objective, self._best_of_starts(solver, objective, found, started))
 
     def _checked_solver(self):
@@ -110,8 +86,9 @@ class BaseCurvatureModel(Inferring, Adopting):
             )
         return solver
 
-    def _check_width(self, k):
+    def _check_width(self):
         """Raise where the loss asks for another number of raw outputs than the model has."""
+        k = self.targets_.n_outputs
         needed, given = self.loss_function_.raw_outputs(k), self.function_.width
         if needed != given:
             raise ValueError(
@@ -119,11 +96,15 @@ class BaseCurvatureModel(Inferring, Adopting):
                 f"{needed}. Let the model hand back shape (n, {needed}), or choose another loss."
             )
 
-    def _encoded(self, y, dtype):
-        """Targets as a matrix (n, k) in the loss's domain."""
-        Y = self.targets_.encode(y, dtype)
-        self.loss_function_.check_targets(Y)
-        return Y
+    def _learn_loss(self, loss, y, offset, weights):
+        """Set `loss_function_`, and hand back the loss that is minimised with its targets (n, k), offsets in both."""
+        loss, kept = concrete(loss, self.targets_.exclusive), weights > 0
+        Y = self.targets_.encode(y, np.float64)
+        loss.check_targets(Y[kept])
+        self.loss_function_ = bind(loss, Y[kept], weights[kept])
+        if offset is None:
+            return self.loss_function_, Y
+        return Offset(self.loss_function_, Y.shape[1]), np.hstack([Y, offset])
 
     def _best_of_starts(self, solver, objective, found, started):
         """Run from every start, and hand back the Result with the least loss."""
@@ -155,7 +136,7 @@ class BaseCurvatureModel(Inferring, Adopting):
     def _conclude(self, objective, result):
         """Set the fitted attributes."""
         found = self.function_.parameters.starting_at(result.theta)
-        self.theta_, self.params_ = found.theta, found.by_name(found.full)
+        self.theta_, self.params_ = found.theta, found.plain(found.full)
         self.labels_ = [label for label, free in zip(found.labels, found.free, strict=True) if free]
         self.objective_, self.converged_ = objective, result.converged
         self.history_ = result.history.arrays()

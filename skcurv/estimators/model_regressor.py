@@ -5,9 +5,10 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, validate_data
 
 from ..data import RealTargets
-from ..losses.registry import REGRESSION
+from ..losses.registry import REGRESSION, concrete
 from .model_base import BaseCurvatureModel
-from .parameters import MODEL_REGRESSOR
+from .offsets import of_outputs, of_targets
+from .parameters import MODEL_REGRESSOR, checked_loss
 
 
 class CurvatureRegressor(RegressorMixin, BaseCurvatureModel):
@@ -134,7 +135,7 @@ class CurvatureRegressor(RegressorMixin, BaseCurvatureModel):
     >>> start = {"amplitude": 1.0, "rate": 0.1, "floor": 0.0}
     >>> reg = CurvatureRegressor(decay, start, bounds={"rate": (0, None)}).fit(X, y)
     >>> {name: f"{value:.2f} +- {reg.stderr_[name]:.3f}" for name, value in reg.params_.items()}
-    {'amplitude': '2.00 +- 0.006', 'rate': '1.50 +- 0.009', 'floor': '0.50 +- 0.002'}
+    {'amplitude': '2.00 +- 0.007', 'rate': '1.50 +- 0.010', 'floor': '0.50 +- 0.002'}
     """
 
     def __init__(
@@ -180,13 +181,43 @@ class CurvatureRegressor(RegressorMixin, BaseCurvatureModel):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def predict(self, X, return_std=False):
+    def fit(self, X, y, sample_weight=None, offset=None):
+        """Estimate the parameters from `start`.
+
+        Parameters
+        ----------
+        X : {array-like, data frame} of shape (n_samples, n_features)
+            Inputs, handed to the model as a float64 array.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights, such as 1 / sigma^2 for known errors sigma of the targets.
+        offset : array-like of shape (n_samples,), (n_samples, n_outputs) or (n_samples, n_raw_outputs), default=None
+            Fixed numbers added to the model's outputs, such as the logarithm of an exposure for counts.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator; after an error it is as it was before.
+
+        Warns
+        -----
+        ConvergenceWarning
+            When the run from the best start had not settled.
+        UserWarning
+            When the data do not determine the parameters.
+        """
+        return self._adopt(X, y, sample_weight, offset)
+
+    def predict(self, X, offset=None, return_std=False):
         """The mean of the target at each row.
 
         Parameters
         ----------
         X : {array-like, data frame} of shape (n_samples, n_features)
             Inputs.
+        offset : array-like, default=None
+            As for `fit`; without it, zero.
         return_std : bool, default=False
             Whether to hand back its standard error too: that of the mean, from the parameters' covariance, without the
             scatter of single targets around it (for which the residual variance is `dispersion_`).
@@ -198,20 +229,23 @@ class CurvatureRegressor(RegressorMixin, BaseCurvatureModel):
         std : ndarray of the same shape
             Only with ``return_std``.
         """
-        if not return_std:
-            return self.targets_.decode(self.loss_function_.predict(self._raw_outputs(X)))
         check_is_fitted(self, "theta_")
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        return tuple(self.targets_.decode(part) for part in self._mean_std(X))
+        loss, k = self.loss_function_, self.targets_.n_outputs
+        tape = self.objective_.network.forward(self.theta_, X)
+        F, shift = tape.F, 0.0
+        if offset is not None and loss.location_scale:
+            shift = of_targets(offset, len(F), k)
+        elif offset is not None:
+            F = F + of_outputs(offset, len(F), k, F.shape[1])
+        y = self.targets_.decode(loss.predict(F) + shift)
+        return (y, self.targets_.decode(self._std(F, tape.J))) if return_std else y
 
     def _domains(self):
         return MODEL_REGRESSOR
 
-    def _known_losses(self):
-        return REGRESSION
-
-    def _exclusive(self):
-        return False
+    def _loss(self):
+        return concrete(checked_loss(self.loss, REGRESSION), exclusive=False)
 
     def _checked_targets(self, y, n_samples):
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
@@ -220,14 +254,8 @@ class CurvatureRegressor(RegressorMixin, BaseCurvatureModel):
         check_consistent_length(np.empty(n_samples), y)
         return y
 
-    def _weights(self, y, sample_weight):
-        return sample_weight
-
-    def _learn_targets(self, y, sample_weight):
+    def _learn_targets(self, y, sample_weight, loss):
         self.targets_ = RealTargets.unchanged(1 if y.ndim == 1 else y.shape[1], y.ndim == 1)
-
-    def _encoded(self, y, dtype):
-        return super()._encoded(y[:, None] if y.ndim == 1 else y, dtype)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

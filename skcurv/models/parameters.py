@@ -83,6 +83,10 @@ class Parameters:
         parts = zip(self.names, self.shapes, self.slices, strict=True)
         return {name: full[s].reshape(shape) if shape else full[s.start] for name, shape, s in parts}
 
+    def plain(self, full):
+        """`by_name` with numbers of Python."""
+        return {name: value if np.ndim(value) else float(value) for name, value in self.by_name(full).items()}
+
     def keywords(self, full):
         """What follows X when the model is called: positional and keyword arguments."""
         values = self.by_name(full)
