@@ -23,6 +23,16 @@ def of_outputs(offset, n, k, r):
     return spread.reshape(n, r)
 
 
+def apart(y, offset, loss):
+    """Targets, and the offsets (n, r) of raw outputs or None: a loss that follows shifts has them in its targets."""
+    if offset is None:
+        return y, None
+    n, k = len(y), 1 if y.ndim == 1 else y.shape[1]
+    if loss.location_scale:
+        return y - of_targets(offset, n, k).reshape(y.shape), None
+    return y, of_outputs(offset, n, k, loss.raw_outputs(k))
+
+
 def added(y, offset):
     """Predictions y (n, k m) in any shape plus offsets (n, k) of their targets."""
     return (y.reshape(*offset.shape, -1) + offset[:, :, None]).reshape(y.shape).astype(y.dtype)

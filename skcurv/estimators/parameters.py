@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.class_weight import compute_sample_weight
 
+from ..inference import KINDS
 from ..losses import registry as losses
 from ..network import ACTIVATIONS, INITIALISERS
 from ..solvers.protocol import COUNT, check_fields, is_number
@@ -63,6 +64,24 @@ CLASSIFIER = COMMON | {
     ),
 }
 REGRESSOR = COMMON | {"target_scaling": _one_of("auto", None)}
+
+JACOBIANS = ("2-point", "3-point", "cs", "jax")
+MODEL = {
+    "model": (callable, "a function f(X, a, b, ...) or f(X, theta)"),
+    "jac": (
+        lambda value: value in JACOBIANS if isinstance(value, str) else callable(value) or _is_pair(value),
+        f"one of {', '.join(map(repr, JACOBIANS))}, a function, or a pair of functions (jvp, vjp)",
+    ),
+    "n_starts": COUNT,
+    "cov_type": _one_of("auto", *KINDS),
+    "check_jac": _FLAG,
+    **{name: COMMON[name] for name in ("alpha", "batch_size", "max_iter", "tol", "n_iter_no_change", "verbose")},
+}
+MODEL_REGRESSOR = MODEL | {"absolute_sigma": _FLAG}
+
+
+def _is_pair(value):
+    return _is_sequence(value) and len(list(value)) == 2 and all(callable(one) for one in value)
 
 
 def check_parameters(estimator, domains):

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_array, check_consistent_length
 from ..data import RealTargets
 from ..losses.registry import REGRESSION, concrete
 from .base import BaseCurvatureMLP
-from .offsets import added, of_outputs, of_targets
+from .offsets import added, apart, of_outputs, of_targets
 from .parameters import REGRESSOR, checked_loss, has_partial_fit, rejects_negative
 
 
@@ -272,12 +272,7 @@ class CurvatureMLPRegressor(RegressorMixin, BaseCurvatureMLP):
         return y
 
     def _with_offset(self, y, offset, loss):
-        if offset is None:
-            return y, None
-        n, k = len(y), 1 if y.ndim == 1 else y.shape[1]
-        if loss.location_scale:
-            return y - of_targets(offset, n, k).reshape(y.shape), None
-        return y, of_outputs(offset, n, k, loss.raw_outputs(k))
+        return apart(y, offset, loss)
 
     def _weights(self, y, sample_weight):
         return sample_weight
