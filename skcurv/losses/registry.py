@@ -2,11 +2,20 @@
 
 from .custom import adapted, is_loss
 from .focal import Focal
+from .gamma import Gamma
+from .gaussian_nll import GaussianNLL
+from .huber import Huber
 from .log_loss import LogLoss
+from .negative_binomial import NegativeBinomial
 from .ordinal import Ordinal
+from .poisson import Poisson
+from .quantile import AbsoluteError, Quantile
 from .squared_error import SquaredError
+from .tweedie import Tweedie
 
-REGRESSION = {loss.name: loss for loss in (SquaredError, LogLoss)}
+REAL = (SquaredError, AbsoluteError, Huber, Quantile, GaussianNLL)
+POSITIVE = (Poisson, NegativeBinomial, Gamma, Tweedie)
+REGRESSION = {loss.name: loss for loss in (*REAL, *POSITIVE, LogLoss)}
 CLASSIFICATION = {loss.name: loss for loss in (LogLoss, Focal, Ordinal)}
 
 
@@ -49,3 +58,8 @@ def concrete(loss, exclusive):
         Whether the outputs form one distribution.
     """
     return loss.for_outputs(exclusive) if hasattr(loss, "for_outputs") else loss
+
+
+def bind(loss, Y, w):
+    """The loss with what it takes from the training targets Y (n, k) and their weights w (n,), if there is anything."""
+    return loss.for_targets(Y, w) if hasattr(loss, "for_targets") else loss
