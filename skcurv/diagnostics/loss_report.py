@@ -38,7 +38,8 @@ class LossReport:
         counts = ", ".join(map(str, self.outputs)) or "none"
         if self.ok:
             return f"loss {self.name!r}: nothing is wrong at k = {counts}."
-        return "\n- ".join([f"loss {self.name!r}: {len(self.findings)} findings at k = {counts}.", *self.findings])
+        count = f"{len(self.findings)} finding{'s' if len(self.findings) > 1 else ''}"
+        return "\n- ".join([f"loss {self.name!r}: {count} at k = {counts}.", *self.findings])
 
 
 def check_loss(loss, outputs=(1, 2, 5), n=4, targets=None, rng=0):
