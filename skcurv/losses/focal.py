@@ -29,7 +29,7 @@ from sklearn.base import BaseEstimator
 
 from ..backend.namespace import namespace, sigmoid, softplus
 from .constant import best_constant
-from .log_loss import BernoulliLogLoss, MultinomialLogLoss
+from .log_loss import BernoulliLogLoss, LogLoss, MultinomialLogLoss
 from .probabilities import check_simplex, check_unit, frequencies, log_softmax
 
 PARTS = BernoulliLogLoss(), MultinomialLogLoss()
@@ -82,7 +82,9 @@ class Focal(BaseEstimator):
     }
 
     def for_outputs(self, exclusive):
-        """One distribution over the outputs, or one label an output."""
+        """One distribution over the outputs, or one label an output; the log-loss itself where gamma = 0."""
+        if not self.gamma:
+            return LogLoss().for_outputs(exclusive)
         return MultinomialFocal(self.gamma) if exclusive else BernoulliFocal(self.gamma)
 
 
@@ -98,10 +100,10 @@ class BernoulliFocal:
     out_activation = "logistic"
     location_scale = False
     fused = None
+    likelihood = "none"
 
     def __init__(self, gamma=2.0):
         self.gamma = gamma
-        self.likelihood = "none" if gamma else "exact"
 
     def _sides(self, F):
         """h, h' and h'' for the outcomes 1 and 0, and s."""
@@ -157,10 +159,6 @@ class BernoulliFocal:
         """Any number in [0, 1] is allowed."""
         check_unit(Y, self.name)
 
-    def log_normaliser(self, Y):
-        """0, where gamma = 0."""
-        return namespace(Y).zeros_like(Y[:, 0])
-
 
 class MultinomialFocal:
     """Focal loss of one distribution over the outputs.
@@ -174,10 +172,10 @@ class MultinomialFocal:
     out_activation = "softmax"
     location_scale = False
     fused = None
+    likelihood = "none"
 
     def __init__(self, gamma=2.0):
         self.gamma = gamma
-        self.likelihood = "none" if gamma else "exact"
 
     def raw_outputs(self, k):
         """k."""
@@ -229,10 +227,6 @@ class MultinomialFocal:
     def check_targets(self, Y):
         """Rows must be distributions: non-negative, summing to one."""
         check_simplex(Y, self.name)
-
-    def log_normaliser(self, Y):
-        """0, where gamma = 0."""
-        return namespace(Y).zeros_like(Y[:, 0])
 
 
 def _centred(a, p):

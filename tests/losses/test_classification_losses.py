@@ -75,34 +75,22 @@ def _class(rng, n, k):
 
 OUTSIDE = tuple(map(_with, (np.nan, np.inf, -0.1, 1.1)))
 ROWS = (*OUTSIDE, lambda Y: 0.9 * Y)
+LABELS, CLASSES = (_label, OUTSIDE, _unit), (_class, ROWS, _simplex)
+SMOOTHED = losses.LogLoss(0.2).for_outputs(False), losses.LogLoss(0.2).for_outputs(True)
 CASES = {
-    "BernoulliFocal": LossCase(losses.BernoulliFocal(), _bernoulli(2), _label, OUTSIDE, _unit),
-    "BernoulliFocal, half": LossCase(losses.BernoulliFocal(0.5), _bernoulli(0.5), _label, OUTSIDE, _unit),
-    "MultinomialFocal": LossCase(losses.MultinomialFocal(), _multinomial(2), _class, ROWS, _simplex, outputs=(2, 3, 7)),
-    "MultinomialFocal, half": LossCase(
-        losses.MultinomialFocal(0.5), _multinomial(0.5), _class, ROWS, _simplex, outputs=(3,)
-    ),
+    "BernoulliFocal": LossCase(losses.BernoulliFocal(), _bernoulli(2), *LABELS, curvature="own"),
+    "BernoulliFocal, half": LossCase(losses.BernoulliFocal(0.5), _bernoulli(0.5), *LABELS, curvature="own"),
+    "MultinomialFocal": LossCase(losses.MultinomialFocal(), _multinomial(2), *CLASSES, (2, 3, 7), "own"),
+    "MultinomialFocal, half": LossCase(losses.MultinomialFocal(0.5), _multinomial(0.5), *CLASSES, (3,), "own"),
     "Ordinal": LossCase(
-        losses.Ordinal(),
-        _ordinal,
-        _class,
-        ROWS,
-        _simplex,
-        outputs=(2, 3, 6),
-        density=lambda F, Y: np.exp(-_ordinal(F, Y)).astype(F.dtype),
+        losses.Ordinal(), _ordinal, *CLASSES, (2, 3, 6), "own", density=lambda F, Y: np.exp(-_ordinal(F, Y))
     ),
-    "SmoothedLogLoss": LossCase(
-        losses.LogLoss(0.2).for_outputs(True), _smoothed(_multinomial(0), None), _class, ROWS, _simplex, outputs=(2, 5)
-    ),
-    "SmoothedLogLoss, Bernoulli": LossCase(
-        losses.LogLoss(0.2).for_outputs(False), _smoothed(_bernoulli(0), 2), _label, OUTSIDE, _unit
-    ),
+    "SmoothedLogLoss": LossCase(SMOOTHED[1], _smoothed(_multinomial(0), None), *CLASSES, (2, 5)),
+    "SmoothedLogLoss, Bernoulli": LossCase(SMOOTHED[0], _smoothed(_bernoulli(0), 2), *LABELS),
 }
-CASES = {name: case._replace(curvature="own") for name, case in CASES.items()}
-OF_DENSITIES = "check_samples_have_mean_zero_and_the_fisher_as_covariance"
 
 
-@pytest.mark.parametrize("check", [c for c in BATTERY if c.__name__ != OF_DENSITIES], ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", BATTERY, ids=lambda check: check.__name__)
 @pytest.mark.parametrize(("name", "k"), [(name, k) for name, case in CASES.items() for k in case.outputs])
 def test_conformance(name, k, check):
     check(CASES[name], k)
@@ -112,26 +100,9 @@ every_loss = pytest.mark.parametrize(("name", "k"), [(name, k) for name, case in
 
 
 def _problem(name, k, n=6):
-    case, rng = CASES[name], np.random.default_rng((5, k))
-    r = case.loss.raw_outputs(k)
-    return case.loss, 1.5 * rng.normal(size=(n, r)), case.targets(rng, n, k), rng.normal(size=(n, r))
-
-
-@every_loss
-def test_ggnp_is_the_product_with_the_factor(name, k):
-    loss, F, Y, V = _problem(name, k)
-    S = loss.factor(F, Y)
-    assert_close(loss.ggnp(F, Y, V), np.einsum("nac,nbc,nb->na", S, S, V), 20 * k)
-
-
-@every_loss
-def test_draws_have_the_curvature_as_second_moment(name, k):
-    loss, F, Y, _ = _problem(name, k, n=3)
-    s = drawn(loss, F, Y, 10_000, np.random.default_rng(1))
-    S = loss.factor(F, Y)
-    products = s[:, :, None, :] * s[:, None, :, :]
-    error = np.abs(products.mean(axis=-1) - S @ np.swapaxes(S, 1, 2))
-    assert np.all(error <= 5 * products.std(axis=-1) / 100 + 1e-12)  # 5 standard errors
+    rng, case = np.random.default_rng((5, k)), CASES[name]
+    F, V = 1.5 * rng.normal(size=(2, n, case.loss.raw_outputs(k)))
+    return case.loss, F, case.targets(rng, n, k), V
 
 
 @every_loss
@@ -164,16 +135,25 @@ def test_log_predict_is_the_logarithm(name, k):
 # ------------------------------------------------------------------------------------------------- focal
 
 
-@pytest.mark.parametrize("exclusive", [False, True])
+FORMS = (
+    (losses.BernoulliFocal(0.0), losses.BernoulliLogLoss()),
+    (losses.MultinomialFocal(0.0), losses.MultinomialLogLoss()),
+)
+
+
+@pytest.mark.parametrize(("focal", "log"), FORMS)
 @pytest.mark.parametrize("part", ["value", "grad", "hessp", "ggnp", "factor"])
-def test_focal_without_focus_is_log_loss(exclusive, part):
+def test_focal_without_focus_is_log_loss(focal, log, part):
     rng = np.random.default_rng(1)
     F, V, Y = rng.normal(size=(6, 3)), rng.normal(size=(6, 3)), _class(rng, 6, 3)
     rest = (V,) if part.endswith("p") else ()
-    focal, log = (concrete(loss, exclusive) for loss in (losses.Focal(0.0), losses.LogLoss()))
     assert_close(getattr(focal, part)(F, Y, *rest), getattr(log, part)(F, Y, *rest), 10)
-    assert focal.likelihood == log.likelihood == "exact"
-    assert not focal.log_normaliser(Y).any()
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_focal_without_focus_is_compiled(exclusive):
+    assert type(concrete(losses.Focal(0.0), exclusive)) is type(concrete(losses.LogLoss(), exclusive))
+    assert concrete(losses.Focal(0.5), exclusive).gamma == 0.5
 
 
 @pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0, 5.0])
