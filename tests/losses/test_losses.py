@@ -6,7 +6,7 @@ from skcurv import losses
 
 from ..cases import targets
 from ..conformance.losses import BATTERY, LossCase
-from .test_regression_losses import CASES as REGRESSION
+from .regression_cases import CASES as REGRESSION
 
 
 def _with(value):
