@@ -4,13 +4,13 @@ What: how many of 123 cases end at a published minimum: all 35 problems, some in
 times the standard start (where that is 0, from all 10 and all 100, as in MINPACK). Residuals and exact Jacobians come
 from `tests/problems`, whose tests hold them to the published minima.
 
-How: `skcurv.minimize` with its default solver, and `least_squares` with lm (which scales by the Jacobian, as
-lm-newton does not), lm with x_scale=1, trf and dogbox, with ftol = xtol = gtol = 1e-12, so that none stops short; each may evaluate
-the residuals 2000 times. An end counts when |r|^2 is within 1e-4 of a published minimum (they have six digits), or
-below 1e-12 where that is 0. "g" is the least published minimum, "l" another one, "." none. A run that raises an error,
-as SciPy does where the residuals at the start overflow, ends nowhere. The best of three runs counts, since lm of
-SciPy 1.17 now and then stops after a few evaluations of a problem that it solves the next time; evaluations and
-seconds are of that run, without the imports.
+How: `skcurv.minimize` with its default solver; `least_squares` with lm, whose default is to scale by the Jacobian, with
+lm and x_scale=1, trf and dogbox, with ftol = xtol = gtol = 1e-12, so that none stops short. Each may evaluate the
+residuals 2000 times. An end counts when |r|^2 is within 1e-4 of a published minimum (they have six digits), or below
+1e-12 where that is 0. "g" is the least published minimum, "l" another one, "." none. A run that raises an error, as
+SciPy does where the residuals at the start overflow, ends nowhere. The best of three runs counts, since lm of SciPy
+1.17 now and then stops after a few evaluations on a problem that it solves the next time; evaluations and seconds are
+of that run, without the imports.
 
 Target: lm-newton ends at a published minimum at least as often as each of SciPy's methods.
 """
