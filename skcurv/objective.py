@@ -3,6 +3,12 @@
     f(theta) = sum_i w_i l(F_i(theta), Y_i) / n + l2 / 2 |weights|^2,   l2 = alpha / sum of all raw sample weights,
 
 the weighted mean of the losses plus a penalty that is the same for every batch; biases are free.
+
+Parameters may be kept in a box lower <= theta <= upper. Every Point lies in it, for what leaves it is clipped; and at a
+Point on its border the parameters that descent would push outwards are held: their derivatives count as zero, so that
+gradient, curvature and products are those of the free ones alone (Bertsekas 1982, eq. 32; Kanzow, Yamashita & Fukushima
+2004 for Levenberg-Marquardt). A solver needs to know nothing of it to stay inside, and its directions point along the
+border.
 """
 
 import numpy as np
@@ -24,17 +30,23 @@ class Objective:
     data : Data
     alpha : float
         Strength of the penalty; l2 = alpha / total weight.
+    box : Box or None
+        Where the parameters are kept.
     """
 
-    def __init__(self, network, loss, data, alpha):
-        self.network, self.loss, self.data = network, loss, data
+    def __init__(self, network, loss, data, alpha, box=None):
+        self.network, self.loss, self.data, self.box = network, loss, data, box
         self.l2 = alpha / data.total_weight
         self._plan = self._shift = None
         self.spare = Spare()
 
     def point(self, theta, batch=None):
         """theta on a batch (all rows by default)."""
-        return Point(self, theta, self.data.all() if batch is None else batch)
+        return Point(self, self.inside(theta), self.data.all() if batch is None else batch)
+
+    def inside(self, theta):
+        """The point of the box nearest to theta."""
+        return theta if self.box is None else self.box.inside(theta)
 
     def value(self, theta):
         """f over all rows in chunks, so that memory stays small."""
@@ -102,23 +114,24 @@ class Point:
     tape : the forward pass
     value : float, f on this batch
     grad : (p,), its gradient
+    full_grad : (p,), the gradient with the entries of held parameters
     plan : the compiled kernels that gave the gradient, or None; with them a step may work in place
     """
 
-    __slots__ = ("_grad", "_tape", "_value", "batch", "objective", "plan", "theta")
+    __slots__ = ("_free", "_full_grad", "_grad", "_tape", "_value", "batch", "objective", "plan", "theta")
 
     def __init__(self, objective, theta, batch, tape=None):
         self.objective, self.theta, self.batch = objective, theta, batch
         self._tape = tape
-        self._value = self._grad = self.plan = None
+        self._value = self._grad = self._full_grad = self._free = self.plan = None
 
     def moved(self, d):
         """The candidate theta + d on the same batch."""
-        return Point(self.objective, self.theta + d, self.batch)
+        return Point(self.objective, self.objective.inside(self.theta + d), self.batch)
 
     def at(self, theta):
         """Other parameters on the same batch."""
-        return Point(self.objective, theta, self.batch)
+        return Point(self.objective, self.objective.inside(theta), self.batch)
 
     def on(self, batch):
         """The same parameters on another batch."""
@@ -126,24 +139,21 @@ class Point:
 
     def head(self, n):
         """The same parameters on the batch's first n rows, sharing the forward pass."""
-        if n >= self.n:
-            return self
-        rows = slice(n)
-        return Point(self.objective, self.theta, self.batch.alone(rows), self.tape.part(rows))
+        return self if n >= self.n else self._part(self.batch.alone, slice(n))
 
     def tail(self, n):
         """The same parameters on the batch's last n rows, sharing the forward pass."""
-        if n >= self.n:
-            return self
-        rows = slice(self.n - n, self.n)
-        return Point(self.objective, self.theta, self.batch.alone(rows), self.tape.part(rows))
+        return self if n >= self.n else self._part(self.batch.alone, slice(self.n - n, self.n))
 
     def parts(self, rows):
         """The batch in consecutive parts whose curvatures add up to the whole's."""
-        if rows >= self.n:
-            return [self]
-        batch, tape = self.batch, self.tape
-        return [Point(self.objective, self.theta, batch.part(s), tape.part(s)) for s in chunks(self.n, rows)]
+        return [self] if rows >= self.n else [self._part(self.batch.part, s) for s in chunks(self.n, rows)]
+
+    def _part(self, take, rows):
+        """A slice of the rows, with the same parameters held."""
+        part = Point(self.objective, self.theta, take(rows), self.tape.part(rows))
+        part._free = None if self.objective.box is None else self.free
+        return part
 
     @property
     def n(self):
@@ -176,8 +186,26 @@ class Point:
             if self.plan:
                 self._value, self._grad = self.plan.value_and_grad(self.theta, self.batch)
             else:
-                self._grad = self.pullback(self.loss_grad).total() + self.objective.shift(self.theta) * self.theta
+                self._grad = self.restricted(self.full_grad)
         return self._grad
+
+    @property
+    def full_grad(self):
+        if self._full_grad is None:
+            cotangents = self.objective.network.pullback(self.tape, self.loss_grad)
+            self._full_grad = cotangents.total() + self.objective.shift(self.theta) * self.theta
+        return self._full_grad
+
+    @property
+    def free(self):
+        """A mask (p,): 0 at the parameters that the box holds, else 1."""
+        if self._free is None:
+            self._free = self.objective.box.free(self.theta, self.full_grad)
+        return self._free
+
+    def restricted(self, u):
+        """A tangent or a gradient (p,) without its entries at held parameters."""
+        return u if self.objective.box is None else self.free * u
 
     @property
     def loss_grad(self):
@@ -186,11 +214,16 @@ class Point:
 
     def pullback(self, V):
         """J'V by layer and row."""
-        return self.objective.network.pullback(self.tape, V)
+        cotangents = self.objective.network.pullback(self.tape, V)
+        return cotangents if self.objective.box is None else cotangents.restricted(self.free)
 
     def pushforward(self, u):
         """J u (n, k)."""
-        return self.objective.network.pushforward(self.tape, u)
+        return self.objective.network.pushforward(self.tape, self.restricted(u))
+
+    def second_order(self, V, u):
+        """(sum_i V_i . d2 F_i / d theta^2) u (p,)."""
+        return self.restricted(self.objective.network.second_order(self.tape, V, self.restricted(u)))
 
 
 def chunk_rows(network):

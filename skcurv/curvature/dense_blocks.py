@@ -7,6 +7,8 @@ block of two layers is
 
 one product of two matrices, of all products of inputs and of outputs. For l = m each product of two inputs, and of two
 outputs, is taken once. The sums K take half the memory of C; C is put together from them once, row by row of inputs.
+
+For a model without layers there is one sum, C = R'R of the rows R.
 """
 
 from itertools import combinations_with_replacement, pairwise
@@ -30,6 +32,8 @@ def by_layer(here, S):
 
 def layer_sums(here, S, across):
     """The sums K as {(l, m): array}, l <= m, which parts of the rows add up; without `across` only those of l = m."""
+    if not here.objective.network.layout.shapes:
+        return {(0, 0): _gram_of_rows(here, S)}
     xp, sides = namespace(S), _sides(here, S)
     layers = combinations_with_replacement(range(len(sides)), 2)
     pairs = [(left, right) for left, right in layers if across or left == right]
@@ -37,6 +41,13 @@ def layer_sums(here, S, across):
         (left, right): _own_sum(xp, sides[left]) if left == right else _cross_sum(xp, sides[left], sides[right])
         for left, right in pairs
     }
+
+
+def _gram_of_rows(here, S):
+    """R'R, R (n c, p) the rows of J'S."""
+    rooted = namespace(S).sqrt(here.batch.weights)[:, None, None] * S
+    rows = [here.pullback(rooted[:, :, j]).rows() for j in range(S.shape[2])]
+    return sum((R.T @ R for R in rows[1:]), rows[0].T @ rows[0])
 
 
 def _sides(here, S):
@@ -78,6 +89,8 @@ def _upper(xp, n):
 
 def assembled(layout, sums):
     """The matrix (p, p) from the sums K."""
+    if not layout.shapes:
+        return Dense(sums[0, 0])
     strips = [_strips(layout.shapes, sums, layer, range(len(layout.shapes))) for layer in range(len(layout.shapes))]
     return Dense(stacked((strip for of_layer in strips for strip in of_layer), layout.size))
 
@@ -112,4 +125,6 @@ def _strips(shapes, sums, layer, others):
 
 def entries_per_row(layout, n_columns):
     """About how many numbers `dense` and `by_layer` hold for one row at a time."""
+    if not layout.shapes:
+        return layout.size * n_columns
     return max(max((i + 1) ** 2, o * o * n_columns) for i, o in pairwise(layout.sizes))

@@ -25,7 +25,7 @@ def ggn_product(here, u):
 def hessian_product(here, u):
     """Hessian u, (p,)."""
     V = _output_product(here, here.objective.loss.hessp, u)
-    bend = here.objective.network.second_order(here.tape, here.loss_grad, u)
+    bend = here.second_order(here.loss_grad, u)
     return here.pullback(V).total() + bend + here.objective.shift(here.theta) * u
 
 

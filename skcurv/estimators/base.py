@@ -1,14 +1,9 @@
-"""What both multilayer perceptrons share: from validated arrays to a trained parameter vector, and back to outputs.
+"""What both multilayer perceptrons share: from validated arrays to a trained parameter vector, and back to outputs."""
 
-`fit` trains a copy and takes over its attributes at the end, so that a failed fit leaves the estimator as it was.
-"""
-
-import copy
 import time
 from abc import ABC, abstractmethod
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
@@ -21,16 +16,15 @@ from ..objective import Objective, outputs
 from ..solvers.loop import Budget, train
 from ..solvers.protocol import check_fields
 from ..solvers.registry import resolve
+from .adopting import Adopting
 from .parameters import check_parameters, checked_weights, hidden_activations, hidden_widths
 
 INIT = 0  # purpose of a draw
 FLOATS = (np.float64, np.float32)
 
 
-class BaseCurvatureMLP(BaseEstimator, ABC):
+class BaseCurvatureMLP(Adopting, ABC):
     """Abstract base of the classifier and the regressor."""
-
-    _doc_link_module = "skcurv"
 
     @abstractmethod
     def _domains(self):
@@ -67,22 +61,7 @@ class BaseCurvatureMLP(BaseEstimator, ABC):
         self : object
             The fitted estimator; after an error it is as it was before.
         """
-        return self._adopt(X, y, sample_weight, None, incremental=False)
-
-    def _adopt(self, X, y, sample_weight, classes, incremental):
-        """Train a copy and take over what it has learnt, all of it or, after an error, nothing."""
-        trained = self._copy(keep=incremental or self.warm_start)
-        trained._train(X, y, sample_weight, classes, incremental)
-        self.__dict__ = vars(trained)
-        return self
-
-    def _copy(self, keep):
-        """A shallow copy, with or without what earlier fits have learnt."""
-        trained = copy.copy(self)
-        if not keep:
-            for name in [name for name in vars(trained) if name.endswith("_")]:
-                delattr(trained, name)
-        return trained
+        return self._adopt(X, y, sample_weight, None)
 
     def _train(self, X, y, sample_weight, classes, incremental):
         started = time.perf_counter()
@@ -246,32 +225,6 @@ class BaseCurvatureMLP(BaseEstimator, ABC):
     def intercepts_(self):
         """Biases (o,) of each layer, views of ``theta_``."""
         return [block[-1] for block in self.network_.layout.blocks(self.theta_)]
-
-    def set_params(self, **params):
-        """Set parameters of this estimator and of a solver object in it.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameters by name; ``solver__name`` for those of a solver object.
-
-        Returns
-        -------
-        self : object
-            This estimator.
-        """
-        solver = params.get("solver", self.solver)
-        nested = [name for name in params if name.startswith("solver__")]
-        if nested and isinstance(solver, str):
-            example = type(resolve(solver)).__name__
-            raise ValueError(
-                f"{nested[0]} was given where solver={solver!r} is a name. They belong to a solver "
-                f"object. Pass solver={example}() to tune its parameters."
-            )
-        return super().set_params(**params)
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "theta_")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -2,14 +2,12 @@
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils import column_or_1d
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_array, check_consistent_length
 
 from ..data import ClassTargets
 from ..losses import BernoulliLogLoss, MultinomialLogLoss
 from .base import BaseCurvatureMLP
+from .labels import check_known, checked_labels
 from .parameters import CLASSIFIER, class_factors, has_partial_fit
 
 
@@ -250,29 +248,10 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         return CLASSIFIER
 
     def _checked_targets(self, y, n_samples):
-        y = check_array(y, ensure_2d=False, dtype=None, accept_sparse="csr", input_name="y")
-        y = y.toarray() if hasattr(y, "toarray") else y
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        if type_of_target(y) == "multiclass-multioutput":
-            raise ValueError(
-                "y with several multi-class columns was given. Allowed are one column of labels, or a 0/1 matrix. Wrap "
-                "the estimator in sklearn.multioutput.MultiOutputClassifier."
-            )
-        check_consistent_length(np.empty(n_samples), y)
+        y = checked_labels(y, n_samples)
         if hasattr(self, "targets_"):
-            self._check_known(y)
+            check_known(y, self.targets_)
         return y
-
-    def _check_known(self, y):
-        known = np.arange(y.shape[1]) if y.ndim == 2 else np.unique(y)
-        unseen = np.setdiff1d(known, self.classes_)
-        if len(unseen) or (y.ndim == 2) != self.targets_.multilabel:
-            raise ValueError(
-                f"y has classes {unseen!r} that were not in the classes {self.classes_!r} of the first call. Allowed "
-                "are those alone. Name all classes in the first partial_fit, or start anew with fit."
-            )
 
     def _weights(self, y, sample_weight):
         if self.class_weight is None:
@@ -290,7 +269,7 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
             )
         self.loss_function_ = MultinomialLogLoss() if self.targets_.exclusive else BernoulliLogLoss()
         if classes is not None:
-            self._check_known(y)
+            check_known(y, self.targets_)
 
     def _strata(self, y):
         return y if y.ndim == 1 else None

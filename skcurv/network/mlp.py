@@ -12,7 +12,7 @@ A_0 = X; Z_l = A_l W_l + b_l; A_{l+1} = phi_l(Z_l); F = Z of the last layer (n, 
 
 from typing import Any, NamedTuple
 
-from ..backend.namespace import dense, inner, namespace, squared
+from ..backend.namespace import dense, dot, inner, namespace, squared
 from ..backend.spare import Spare
 from .activations import ACTIVATIONS
 from .layout import Layout
@@ -154,6 +154,11 @@ class MLP:
         if RA is not None:
             tangent += tape.spare.product(RA, self.layout.block(tape.theta, layer)[:-1, :])
         return tangent
+
+    def relative(self, theta, u):
+        """The length of a tangent u in units of the parameters: |u| / (1 + |theta|^2)^(1/2)."""
+        xp = namespace(u)
+        return (dot(xp, u, u) / (1 + dot(xp, theta, theta))) ** 0.5
 
     def second_order(self, tape, V, u):
         """(sum_i V_i . d2 F_i / d theta^2) u (p,): the Hessian is the GGN plus this."""

@@ -125,7 +125,7 @@ class HessianFree(BaseEstimator):
         found = cg(
             mv=lambda v: product(here, v) + lam * v,
             b=-g,
-            x=None if x is None else WARM * x,
+            x=None if x is None else here.restricted(WARM * x),
             precondition=lambda r: r / M,
             steps=int(self.cg_iterations),
             progress=PROGRESS,

@@ -7,7 +7,7 @@ that its line search comes back.
 import math
 from dataclasses import dataclass
 
-from scipy.optimize import minimize
+from scipy.optimize import Bounds, minimize
 from sklearn.base import BaseEstimator
 
 from ..backend.namespace import dot, finite, namespace, rounding, to_numpy
@@ -61,11 +61,11 @@ class LBFGS(BaseEstimator):
         return n
 
     def minimise(self, objective, theta, max_iter, see):
-        xp, seen, slope = namespace(theta), [theta, objective.value(theta)], [theta, theta]
+        xp, seen, slope, box = namespace(theta), [theta, objective.value(theta)], [theta, theta], objective.box
 
         def value_and_grad(x):
             here = objective.point(xp.asarray(x, dtype=theta.dtype))
-            grad, value = here.grad, here.value
+            grad, value = here.grad if box is None else here.full_grad, here.value
             slope[1] = grad
             if math.isfinite(value) and finite(xp, grad):
                 return value, to_numpy(grad)
@@ -86,7 +86,10 @@ class LBFGS(BaseEstimator):
             "maxfun": 20 * max_iter + 20,
         }
         slope[0], start = objective.point(theta).grad, to_numpy(theta)
-        result = minimize(value_and_grad, start, jac=True, method="L-BFGS-B", callback=callback, options=options)
+        bounds = None if box is None else Bounds(box.lower, box.upper)
+        result = minimize(
+            value_and_grad, start, jac=True, method="L-BFGS-B", bounds=bounds, callback=callback, options=options
+        )
         return result.nit < max_iter
 
 

@@ -14,9 +14,12 @@ Hessian for C = H and else the Gauss-Newton matrix.
 a = 0, or the second-order term of a geodesic (Transtrum & Sethna 2012): with F'' the second derivative of
 the outputs along alpha v,
 
-    a = -(C + D + lambda M)^-1 sum_i w_i J_i' H_i F''_i / 2,   dropped where 2 |a|_M > 3/4 |alpha v|_M.
+    a = -(C + D + lambda M)^-1 sum_i w_i J_i' H_i F''_i / 2,   and lambda rises where 2 |a|_M > 3/4 |alpha v|_M.
 
-Where C + D + lambda M is not positive definite, v is no number and lambda rises.
+Where C + D + lambda M is not positive definite, v is no number and lambda rises too.
+
+In a box (projected Levenberg-Marquardt), the entries of v that would leave it end on its border and the others are
+solved for anew, with the former fixed, until none leaves; alpha is at most 1 there.
 """
 
 import math
@@ -32,6 +35,7 @@ from .protocol import POSITIVE, Report, generator
 
 TRIES = 20  # by Nielsen's rule each doubles the factor on lambda: together beyond any scale
 START = 1e-3  # lambda at the start, relative to the largest entry of diag C / M (Madsen et al. 2004, eq. 3.14)
+WALL = 1e150  # damping that fixes a parameter
 BEND = 0.75  # most of 2 |a| / |alpha v|
 SAMPLE = 2  # purpose of a draw
 
@@ -71,12 +75,14 @@ class LMNewton(BaseEstimator):
         the model; the squares of the loss gradients. The step of the last two is scaled by the exact model.
     rule : {"nielsen", "classical"}, default="nielsen"
         How :math:`\lambda` follows the gain ratio: smoothly, or by a factor of 10 down and up.
-    scaling : {"identity", "diagonal"}, default="identity"
+    scaling : {"auto", "identity", "diagonal"}, default="auto"
         :math:`M`: the identity, or the running maximum of :math:`\mathrm{diag}\, C`. With the latter and without a
-        penalty the steps do not depend on the units of the columns of X.
-    geodesic : bool, default=False
-        Whether the step follows the curved path of the outputs to second order, for one more solve and two more
-        passes through the network a try; with ``curvature="ggn"`` only.
+        penalty the steps do not depend on the units of the parameters, nor on those of the columns of X. "auto" takes
+        "identity" for multilayer perceptrons and "diagonal" for model functions.
+    geodesic : {"auto"} or bool, default="auto"
+        Whether the step follows the curved path of the outputs to second order, and is rejected where that path bends
+        too much, for one more solve and two more evaluations of the model a try; with ``curvature="ggn"`` only. "auto"
+        does so for model functions, where a long first step often ends far from any minimum.
     memory_limit : float, default=2147483648
         Bytes (2 GiB) that :math:`C` and the work on it may take, above 0.
 
@@ -99,8 +105,8 @@ class LMNewton(BaseEstimator):
     structure: str = "auto"
     curvature: str = "ggn"
     rule: str = "nielsen"
-    scaling: str = "identity"
-    geodesic: bool = False
+    scaling: str = "auto"
+    geodesic: str | bool = "auto"
     memory_limit: float = 2 * 2**30
 
     name = "lm-newton"
@@ -108,8 +114,8 @@ class LMNewton(BaseEstimator):
         "structure": (lambda s: s in ("auto", *STRUCTURES), "one of 'auto', 'dense', 'gram', 'layer'"),
         "curvature": (lambda s: s in CURVATURES, "one of 'ggn', 'hessian', 'fisher', 'empirical-fisher'"),
         "rule": (lambda s: s in RULES, "one of 'nielsen', 'classical'"),
-        "scaling": (lambda s: s in ("identity", "diagonal"), "one of 'identity', 'diagonal'"),
-        "geodesic": (lambda b: isinstance(b, bool), "True or False"),
+        "scaling": (lambda s: s in ("auto", "identity", "diagonal"), "one of 'auto', 'identity', 'diagonal'"),
+        "geodesic": (lambda b: b == "auto" or isinstance(b, bool), "'auto', True or False"),
         "memory_limit": POSITIVE,
     }
     remedy = "scale the inputs, or raise alpha"
@@ -123,7 +129,7 @@ class LMNewton(BaseEstimator):
         return n
 
     def init(self, here, seed):
-        if self.geodesic and self.curvature != "ggn":
+        if self.geodesic is True and self.curvature != "ggn":
             raise ValueError(
                 f"geodesic=True with curvature={self.curvature!r} was given to solver='lm-newton'. Allowed is "
                 "curvature='ggn', whose matrix is the metric of the outputs. Set geodesic=False, or curvature='ggn'."
@@ -138,7 +144,7 @@ class LMNewton(BaseEstimator):
         diagonal = abs(C.diag())
         if not (finite(namespace(diagonal), diagonal) and math.isfinite(here.value)):
             return here, state, Report(0.0, trouble="the loss or its curvature is not finite")
-        M, first, least, top = self._scale(diagonal, state.top)
+        M, first, least, top = self._scale(here, diagonal, state.top)
         lam = max(first if state.lam is None else state.lam, least)
         there, lam, report = self._search(here, C, M, lam, least)
         return there, state._replace(lam=lam, top=top), report
@@ -151,47 +157,71 @@ class LMNewton(BaseEstimator):
         lam, rule = start, RULES[self.rule]
         for rejections in range(TRIES):
             d, alpha, predicted = self._try(here, C, lam, M)
-            there = here.moved(d)
-            if negligible(here, there, predicted):
-                lam = min(lam, rule(start, -1.0, 0))
-                return there, lam, Report(alpha, lam, converged=here.whole)
-            rho = gain_ratio(there.value - here.value, predicted)
+            rho = -math.inf
+            if finite(namespace(d), d):
+                there = here.moved(d)
+                if negligible(here, there, predicted):
+                    lam = min(lam, rule(start, -1.0, 0))
+                    return there, lam, Report(alpha, lam, converged=here.whole)
+                rho = gain_ratio(there.value - here.value, predicted)
             lam = max(rule(lam, rho, rejections), least)
             if rho > 0:
                 return there, lam, Report(alpha, lam, rho)
         lam = rule(start, rho, 0)
         return here, lam, Report(0.0, lam, rho, converged=here.whole)
 
-    def _scale(self, diagonal, top):
+    def _scale(self, here, diagonal, top):
         """M, the first and the least lambda, and the running maximum of the diagonal."""
         xp, eps = namespace(diagonal), rounding(diagonal)
-        if self.scaling == "identity":
+        layered = _layered(here)
+        if self.scaling == "identity" or (self.scaling == "auto" and layered):
             return 1.0, START * float(xp.max(diagonal)), eps**0.5 * (float(xp.mean(diagonal)) or 1.0), None
         top = diagonal if top is None else xp.maximum(top, diagonal)
         floor = eps * (float(xp.max(top)) or 1.0)
-        return xp.maximum(top, xp.full_like(top, floor)), START, eps**0.5, top
+        return xp.maximum(top, xp.full_like(top, floor)), START, eps**0.5 if layered else eps, top
 
     def _try(self, here, C, lam, M):
         """The step d, alpha, and the undamped model's value at alpha v."""
         xp, shift = namespace(here.theta), lam * M + here.objective.shift(here.theta)
         v = -C.solve(here.grad, shift)
+        v = v if here.objective.box is None else _inside(here, C, shift, v)
         slope, bend = slope_and_bend(here, self.curvature, v)
         alpha = -slope / ((bend + lam * dot(xp, M * v, v)) or 1.0)
+        alpha = alpha if here.objective.box is None else min(alpha, 1.0)
         v = alpha * v
-        d = v + _geodesic(here, C, shift, M, v) if self.geodesic else v
+        bends = self.geodesic is True or (self.geodesic == "auto" and self.curvature == "ggn" and not _layered(here))
+        d = v + _geodesic(here, C, shift, M, v) if bends else v
         return d, alpha, alpha * (slope + 0.5 * alpha * bend)
 
 
+def _layered(here):
+    return bool(here.objective.network.layout.shapes)
+
+
+def _inside(here, C, shift, v):
+    """v with the entries that would leave the box on its border, and the others solved for anew."""
+    xp, box, theta = namespace(v), here.objective.box, here.theta
+    fixed = xp.zeros_like(theta, dtype=xp.bool)
+    while True:
+        leaving = ((theta + v < box.lower) | (theta + v > box.upper)) & ~fixed
+        if not bool(xp.any(leaving)):
+            return v
+        fixed = fixed | leaving
+        border = xp.where(fixed, box.inside(theta + v) - theta, xp.zeros_like(v))
+        rest = xp.where(fixed, border, here.grad + C.mv(border))  # any number will do where it is fixed
+        v = xp.where(fixed, border, -C.solve(rest, xp.where(fixed, xp.full_like(v, WALL), shift + xp.zeros_like(v))))
+
+
 def _geodesic(here, C, shift, M, v):
-    """The second-order term a, or 0 where it is too long."""
+    """The second-order term a; NaN where it is too long, for the path then bends more than the model can see."""
     loss, batch, xp = here.objective.loss, here.batch, namespace(v)
     V = batch.weights[:, None] * loss.ggnp(here.tape.F, batch.Y, second_derivative(here, v))
     a = -0.5 * C.solve(here.pullback(V).total(), shift)
-    return a if 4 * dot(xp, M * a, a) <= BEND**2 * dot(xp, M * v, v) else xp.zeros_like(a)
+    return a if 4 * dot(xp, M * a, a) <= BEND**2 * dot(xp, M * v, v) else xp.full_like(a, xp.nan)
 
 
 def second_derivative(here, u):
-    """The second derivative of the outputs F (n, k) along u: a difference of J u, of error about sqrt(eps)."""
-    xp = namespace(u)
-    h = (rounding(u) * (1 + dot(xp, here.theta, here.theta)) / (dot(xp, u, u) or 1.0)) ** 0.5
-    return (here.moved(h * u).pushforward(u) - here.pushforward(u)) / h
+    """The second derivative of the outputs F (n, k) along u: a central difference, of error about sqrt(eps)."""
+    h = rounding(u) ** 0.25 / (here.objective.network.relative(here.theta, u) or 1.0)
+    ahead, behind = here.moved(h * u).tape.F, here.moved(-h * u).tape.F
+    return (ahead - 2 * here.tape.F + behind) / h**2

@@ -110,7 +110,7 @@ class NaturalGradient(BaseEstimator):
         columns, _ = _rows(here, self.curvature)
         C = gram(here, columns(here, generator(state.seed, state.step, SAMPLE)))
         p = -C.solve(here.grad, state.lam + here.objective.shift(here.theta))
-        directions = [p] if state.v is None else [p, state.v]
+        directions = [p] if state.v is None else [p, here.restricted(state.v)]
         c, predicted = minimise(here, directions, state.lam)
         if not math.isfinite(predicted):
             return _rejected(here, state, state.lam, trouble="the quadratic model is not finite")

@@ -86,17 +86,23 @@ def chosen(here, structure, curvature, limit):
             f"structure={structure!r} with curvature='hessian' was given to solver='lm-newton'. Allowed is 'dense' or "
             "'auto', for the Hessian has no rows. Set structure='dense', or curvature='ggn'."
         )
-    p = here.objective.network.layout.size
+    layout = here.objective.network.layout
+    p, m = layout.size, here.n * _columns_per_row(here, curvature)
     needed = {name: 8 * numbers for name, numbers in _numbers(here, curvature).items()}
-    m = here.n * _columns_per_row(here, curvature)
-    preferred = ["gram", "dense", "layer"] if 2 * m <= p else ["dense", "gram", "layer"]
+    preferred = ["gram", "dense"] if 2 * m <= p else ["dense", "gram"]
+    preferred += ["layer"] if layout.shapes else []
     preferred = ["dense"] if curvature == "hessian" else preferred
+    if structure == "layer" and not layout.shapes:
+        raise ValueError(
+            "structure='layer' was given to solver='lm-newton' for a model without layers. Allowed are 'auto', 'dense' "
+            "and 'gram'. Set structure='auto'."
+        )
     for name in preferred if structure == "auto" else [structure]:
         if needed[name] <= limit:
             return name
     least = min(preferred, key=needed.get) if structure == "auto" else structure
     raise ValueError(
-        f"A network of {p} parameters was given to solver='lm-newton', whose curvature ({least}) would take "
+        f"A model of {p} parameters was given to solver='lm-newton', whose curvature ({least}) would take "
         f"{needed[least] / 2**30:.2f} GiB. Allowed are {limit / 2**30:.2f} GiB. Use fewer units, pass "
         "solver=LMNewton(memory_limit=...) with more bytes, or use solver='kfac'."
     )

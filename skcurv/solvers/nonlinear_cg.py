@@ -84,7 +84,7 @@ class NonlinearCG(BaseEstimator):
         g = here.grad
         if not (math.isfinite(here.value) and finite(namespace(g), g)):
             return here, None, Report(0.0, trouble="the loss or its gradient is not finite")
-        d = _direction(g, state)
+        d = here.restricted(_direction(g, state))
         a, predicted = _model(here, d)
         if not math.isfinite(predicted):
             return here, None, Report(0.0, trouble="the curvature along the direction is not finite")

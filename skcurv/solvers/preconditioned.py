@@ -184,7 +184,7 @@ def _proposed(here, state, recipe, due):
     if due or state.inverse is None or not recipe.form.lazy:
         inverses = [_inverse(here, state, recipe, ratio) for ratio in ratios]
     fresh = [-inverse.mv(here.grad) for inverse in inverses]
-    old = [] if state.v is None else [state.v]
+    old = [] if state.v is None else [here.restricted(state.v)]
     b, M = model(here.head(rows(here, recipe.model_fraction)), [*fresh, *old], state.lam)
     best = min((_candidate(recipe, i, len(fresh), b, M) for i in range(len(fresh))), key=lambda found: found[1])
     chosen, predicted, c = best
