@@ -224,4 +224,4 @@ def second_derivative(here, u):
     """The second derivative of the outputs F (n, k) along u: a central difference, of error about sqrt(eps)."""
     h = rounding(u) ** 0.25 / (here.objective.network.relative(here.theta, u) or 1.0)
     ahead, behind = here.moved(h * u).tape.F, here.moved(-h * u).tape.F
-    return (ahead - 2 * here.tape.F + behind) / h**2
+    return (ahead - 2 * here.tape.F + behind) / h / h  # h^2 may overflow
