@@ -1,6 +1,12 @@
-"""Curvature for scikit-learn: neural networks trained by second-order methods, without a learning rate."""
+"""Curvature for scikit-learn: models trained by first- and second-order methods, without a learning rate."""
 
-from .estimators import CurvatureMLPClassifier, CurvatureMLPRegressor
+from .estimators import CurvatureClassifier, CurvatureMLPClassifier, CurvatureMLPRegressor, CurvatureRegressor
 
 __version__ = "0.1.0"
-__all__ = ["CurvatureMLPClassifier", "CurvatureMLPRegressor", "__version__"]
+__all__ = [
+    "CurvatureClassifier",
+    "CurvatureMLPClassifier",
+    "CurvatureMLPRegressor",
+    "CurvatureRegressor",
+    "__version__",
+]

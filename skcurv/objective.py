@@ -161,6 +161,11 @@ class Point:
         return self.batch.X.shape[0]
 
     @property
+    def k(self):
+        """Raw outputs of a row; targets may have fewer columns, or more."""
+        return self.tape.F.shape[1]
+
+    @property
     def whole(self):
         """Whether the batch is the full set."""
         return self.batch.whole

@@ -17,7 +17,7 @@ from ..data import Data
 from ..linalg import Kronecker
 from ..objective import Objective
 from . import structures
-from .columns import empirical_fisher, ggn
+from .columns import drawn, empirical_fisher, ggn
 
 HOWS = {
     "dense": "dense",
@@ -74,7 +74,7 @@ def columns_of(what, n_draws, seed):
         return lambda here: ggn(here, rng)
     if what == "empirical-fisher":
         return lambda here: empirical_fisher(here, rng)
-    return lambda here: here.objective.loss.sample(here.tape.F, n_draws, rng) / n_draws**0.5
+    return lambda here: drawn(here, n_draws, rng) / n_draws**0.5
 
 
 def product_of(here, S):

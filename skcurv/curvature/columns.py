@@ -13,7 +13,13 @@ def ggn(here, rng):
 
 def sampled_fisher(here, rng):
     """One draw from the model, c = 1."""
-    return here.objective.loss.sample(here.tape.F, 1, rng)
+    return drawn(here, 1, rng)
+
+
+def drawn(here, m, rng):
+    """The gradients at m targets a row, drawn from the model, (n, k, m); its outputs have their offsets, if any."""
+    loss, F = here.objective.loss, here.tape.F
+    return loss.sample(loss.shifted(F, here.batch.Y) if hasattr(loss, "shifted") else F, m, rng)
 
 
 def empirical_fisher(here, rng):

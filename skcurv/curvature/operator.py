@@ -109,7 +109,7 @@ def curvature(estimator, X, y, what="ggn", how="kron", *, sample_weight=None, n_
 
     if how == "matrix-free":
         return Curvature(what, how, None, product_of(here, pass_over()(here)), penalty)
-    form = form_of(how, here, pass_over, max(here.batch.Y.shape[1], int(n_draws)))
+    form = form_of(how, here, pass_over, max(here.k, int(n_draws)))
     return Curvature(what, how, form, form.mv, penalty)
 
 

@@ -11,6 +11,8 @@ class ClassTargets:
     Parameters
     ----------
     classes : array of labels, or an indicator matrix (n, k) for multilabel targets
+    one_hot : bool
+        Whether two classes have two columns as well.
 
     Attributes
     ----------
@@ -18,19 +20,24 @@ class ClassTargets:
     n_outputs : int
     multilabel : bool
     exclusive : bool
-        Whether the outputs form one distribution (three or more classes).
+        Whether the columns form one distribution (three or more classes, or one-hot).
     """
 
-    def __init__(self, classes):
+    scaled = False
+
+    def __init__(self, classes, one_hot=False):
         self.binarizer = LabelBinarizer().fit(classes)
         self.classes = self.binarizer.classes_
         self.multilabel = type_of_target(classes).startswith("multilabel")
-        self.n_outputs = len(self.classes) if self.multilabel or len(self.classes) > 2 else 1
+        several = one_hot or self.multilabel or len(self.classes) > 2
+        self.n_outputs = len(self.classes) if several else 1
         self.exclusive = not self.multilabel and self.n_outputs > 1
 
     def encode(self, y, dtype):
         """Y (n, k) for labels y."""
-        return np.ascontiguousarray(self.binarizer.transform(y), dtype=dtype)
+        Y = self.binarizer.transform(y)
+        Y = np.hstack([1 - Y, Y]) if Y.shape[1] == 1 < self.n_outputs else Y
+        return np.ascontiguousarray(Y, dtype=dtype)
 
     def decode(self, P):
         """Labels for predicted means P (n, k)."""
@@ -49,10 +56,20 @@ class RealTargets:
     shift, scale : (k,)
     one_dimensional : bool
         Whether predictions are handed back as (n,).
+
+    Attributes
+    ----------
+    n_outputs : int
+    scaled : bool
+        Whether shift and scale do anything.
     """
+
+    exclusive = False
 
     def __init__(self, shift, scale, one_dimensional):
         self.shift, self.scale, self.one_dimensional = shift, scale, one_dimensional
+        self.n_outputs = len(shift)
+        self.scaled = bool(np.any(shift != 0) or np.any(scale != 1))
 
     @classmethod
     def standardising(cls, y, sample_weight, one_dimensional):
@@ -70,10 +87,27 @@ class RealTargets:
         return cls(np.zeros(n_outputs), np.ones(n_outputs), one_dimensional)
 
     def encode(self, y, dtype):
-        """Y (n, k) for targets y (n, k)."""
+        """Y (n, k) for targets y (n,) or (n, k)."""
+        y = y[:, None] if y.ndim == 1 else y
         return np.ascontiguousarray((y - self.shift) / self.scale, dtype=dtype)
 
     def decode(self, P):
-        """Predictions in the target's units for means P (n, k)."""
-        y = (P * self.scale + self.shift).astype(P.dtype, copy=False)
+        """Predictions in the target's units for means P (n, k), or for m numbers a target P (n, k m).
+
+        Returns
+        -------
+        (n, k), (n, k, m), or (n, k') as it is where k' is no multiple of k; without the axis k for y (n,)
+        """
+        if P.shape[1] % self.n_outputs:
+            return P[:, 0] if P.shape[1] == 1 else P
+        y = P.reshape(len(P), self.n_outputs, -1) * self.scale[:, None] + self.shift[:, None]
+        return self._shaped(y.astype(P.dtype, copy=False))
+
+    def deviations(self, S):
+        """Standard deviations in the target's units for those of the means S (n, k)."""
+        return self._shaped((S * self.scale).astype(S.dtype, copy=False)[:, :, None])
+
+    def _shaped(self, y):
+        """(n, k, m) without axes of length one that the targets do not have."""
+        y = y[:, :, 0] if y.shape[2] == 1 else y
         return y[:, 0] if self.one_dimensional else y

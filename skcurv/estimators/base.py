@@ -2,6 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.metrics import check_scoring
@@ -10,6 +11,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..data import Data
+from ..losses.offset import Offset
+from ..losses.registry import bind, concrete
 from ..network import MLP
 from ..network.initialise import initialise
 from ..objective import Objective, outputs
@@ -21,6 +24,19 @@ from .parameters import check_parameters, checked_weights, hidden_activations, h
 
 INIT = 0  # purpose of a draw
 FLOATS = (np.float64, np.float32)
+
+
+class Rows(NamedTuple):
+    """Validated rows: inputs X, targets y, offsets (n, r) or None, weights w."""
+
+    X: Any
+    y: Any
+    offset: Any
+    w: Any
+
+    def take(self, rows):
+        """Some of the rows."""
+        return Rows(*(part if part is None else part[rows] for part in self))
 
 
 class BaseCurvatureMLP(Adopting, ABC):
@@ -35,8 +51,12 @@ class BaseCurvatureMLP(Adopting, ABC):
         """y as a validated array."""
 
     @abstractmethod
-    def _learn_targets(self, y, sample_weight, classes):
-        """Set `targets_` and `loss_function_` from the training part of y."""
+    def _loss(self):
+        """The loss that `loss` names or is, its fields checked."""
+
+    @abstractmethod
+    def _learn_targets(self, y, sample_weight, classes, loss):
+        """Set `targets_` from the training part of y."""
 
     @abstractmethod
     def _weights(self, y, sample_weight):
@@ -61,36 +81,31 @@ class BaseCurvatureMLP(Adopting, ABC):
         self : object
             The fitted estimator; after an error it is as it was before.
         """
-        return self._adopt(X, y, sample_weight, None)
+        return self._adopt(X, y, sample_weight, None, None)
 
-    def _train(self, X, y, sample_weight, classes, incremental):
+    def _train(self, X, y, sample_weight, offset, classes, incremental):
         started = time.perf_counter()
         check_parameters(self, self._domains())
-        solver = resolve(self.solver)
+        solver, loss = resolve(self.solver), self._loss()
         check_fields(solver, solver.domains, f"solver={solver.name!r}")
         self._scorer()
         first = not hasattr(self, "theta_")
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=first or not incremental)
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None. Allowed is an array-like of "
-                "one target a row. Pass y."
-            )
-        y = self._checked_targets(y, X.shape[0])
-        weights = self._weights(y, checked_weights(sample_weight, X.shape[0]))
+        rows = self._validated(X, y, sample_weight, offset, loss, reset=first or not incremental)
         if first or not incremental:
             self.__dict__.pop("resume_", None)
             self.seed_ = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         held_out = None
         if self.early_stopping and not incremental:
-            X, y, weights, held_out = self._split(X, y, weights)
-        dtype = np.dtype(np.float64) if solver.double else X.dtype
+            rows, held_out = self._split(rows)
+        dtype = np.dtype(np.float64) if solver.double else rows.X.dtype
         if first:
-            self._learn_targets(y, weights, classes)
-        Y = self._encoded(y, dtype)
-        data = Data(X if X.dtype == dtype else X.astype(dtype), Y, weights)
-        theta = self._start(data, dtype) if first else self._resumed_theta(X, Y, dtype)
-        objective = Objective(self.network_, self.loss_function_, data, self.alpha)
+            self._learn_targets(rows.y, rows.w, classes, loss)
+        if first or not incremental:
+            self._learn_loss(loss, rows, dtype)
+        loss, Y = self._problem(rows, dtype)
+        data = Data(rows.X.astype(dtype, copy=False), Y, rows.w)
+        theta = self._start(data, loss, dtype) if first else self._resumed_theta(data.X, Y, loss, dtype)
+        objective = Objective(self.network_, loss, data, self.alpha)
         size = self._batch_rows(solver, data.n)
         grows = self.batch_size == "auto" and hasattr(solver, "first_batch")
         first_batch = solver.first_batch(data.n) if grows else None
@@ -106,10 +121,26 @@ class BaseCurvatureMLP(Adopting, ABC):
             self.seed_,
             started,
             resumed=resumed and resumed[1:],
-            validate=held_out and self._validator(*held_out),
+            validate=held_out and self._validator(held_out),
             tell=print if self.verbose else None,
         )
-        self._conclude(result, X.dtype, solver.name if incremental else None)
+        self._conclude(result, rows.X.dtype, solver.name if incremental else None)
+
+    def _validated(self, X, y, sample_weight, offset, loss, reset):
+        """The rows of a fit."""
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=reset)
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None. Allowed is an array-like of "
+                "one target a row. Pass y."
+            )
+        y = self._checked_targets(y, X.shape[0])
+        w = self._weights(y, checked_weights(sample_weight, X.shape[0]))
+        return Rows(X, *self._with_offset(y, offset, loss), w)
+
+    def _with_offset(self, y, offset, loss):
+        """Targets, and the offsets (n, r) of their raw outputs or None."""
+        return y, None
 
     def _batch_rows(self, solver, n):
         """Rows of a batch."""
@@ -121,13 +152,13 @@ class BaseCurvatureMLP(Adopting, ABC):
             )
         return size
 
-    def _split(self, X, y, weights):
-        """The training part, and (X, y, weights) of the part held out.
+    def _split(self, part):
+        """The training part and the part held out.
 
         Rows of weight zero are in neither; the only row of a class is in the training part.
         """
-        rows = np.flatnonzero(weights > 0)
-        strata = self._strata(y[rows])
+        rows = np.flatnonzero(part.w > 0)
+        strata = self._strata(part.y[rows])
         alone = np.zeros(len(rows), dtype=bool)
         if strata is not None:
             _, place, counts = np.unique(strata, return_inverse=True, return_counts=True)
@@ -136,13 +167,24 @@ class BaseCurvatureMLP(Adopting, ABC):
         train_rows, test_rows = train_test_split(
             rows[~alone], test_size=self.validation_fraction, random_state=self.seed_, stratify=strata
         )
-        train_rows, test_rows = np.sort(np.concatenate([train_rows, rows[alone]])), np.sort(test_rows)
-        held_out = X[test_rows], y[test_rows], weights[test_rows]
-        return X[train_rows], y[train_rows], weights[train_rows], held_out
+        return part.take(np.sort(np.concatenate([train_rows, rows[alone]]))), part.take(np.sort(test_rows))
 
     def _strata(self, y):
         """Labels to stratify the held-out part by, or None."""
         return None
+
+    def _learn_loss(self, loss, rows, dtype):
+        """Set `loss_function_`, with whatever it takes from the rows."""
+        loss = concrete(loss, self.targets_.exclusive)
+        if self.targets_.scaled and not loss.location_scale:
+            raise ValueError(
+                f"loss={loss.name!r} was given to go on where the targets are standardised. Allowed are losses that "
+                "follow shifts and scales of the targets. Start anew with warm_start=False and fit."
+            )
+        kept = np.flatnonzero(rows.w > 0)
+        Y = self.targets_.encode(rows.y[kept], dtype)
+        loss.check_targets(Y)
+        self.loss_function_ = bind(loss, Y, rows.w[kept])
 
     def _encoded(self, y, dtype):
         """Targets as a matrix (n, k) in the loss's domain."""
@@ -150,17 +192,24 @@ class BaseCurvatureMLP(Adopting, ABC):
         self.loss_function_.check_targets(Y)
         return Y
 
-    def _start(self, data, dtype):
+    def _problem(self, rows, dtype):
+        """The loss that is minimised and its targets, with the offsets in both."""
+        Y = self._encoded(rows.y, dtype)
+        if rows.offset is None:
+            return self.loss_function_, Y
+        return Offset(self.loss_function_, Y.shape[1]), np.hstack([Y, rows.offset.astype(dtype)])
+
+    def _start(self, data, loss, dtype):
         """A new network and its first parameters."""
-        sizes = (data.X.shape[1], *hidden_widths(self), data.Y.shape[1])
+        sizes = (data.X.shape[1], *hidden_widths(self), loss.raw_outputs(data.Y.shape[1]))
         self.network_ = MLP(sizes, hidden_activations(self))
         rng = np.random.default_rng((self.seed_, 0, INIT))
-        bias = self.loss_function_.start(data.Y, data.w)
+        bias = loss.start(data.Y, data.w)
         return initialise(self.network_.layout, self.init, rng, bias).astype(dtype)
 
-    def _resumed_theta(self, X, Y, dtype):
+    def _resumed_theta(self, X, Y, loss, dtype):
         """The present parameters, when they fit the network that the parameters and the data ask for."""
-        sizes = (X.shape[1], *hidden_widths(self), Y.shape[1])
+        sizes = (X.shape[1], *hidden_widths(self), loss.raw_outputs(Y.shape[1]))
         present = self.network_.layout.sizes
         if sizes != present or hidden_activations(self) != self.network_.activations:
             raise ValueError(
@@ -174,21 +223,21 @@ class BaseCurvatureMLP(Adopting, ABC):
         """The scorer that `scoring` names, None for the loss."""
         return None if self.scoring == "loss" else check_scoring(self, self.scoring)
 
-    def _validator(self, X, y, weights):
+    def _validator(self, rows):
         """A callable theta -> score of the part held out."""
         scorer = self._scorer()
-        Y = self._encoded(y, X.dtype)
+        loss, Y = self._problem(rows, rows.X.dtype)
         view = self._copy(keep=True)
         view.__dict__.pop("feature_names_in_", None)  # the part held out is an array
 
         def validate(theta):
-            F = outputs(self.network_, theta, X)
+            F = outputs(self.network_, theta, rows.X)
             if not np.isfinite(F).all():
                 return float("nan")
             if scorer is None:
-                return -float(np.average(self.loss_function_.value(F, Y), weights=weights / weights.max()))
+                return -float(np.average(loss.value(F, Y), weights=rows.w / rows.w.max()))
             view.theta_ = theta
-            return float(scorer(view, X, y))
+            return float(scorer(view, rows.X, rows.y))
 
         return validate
 

@@ -5,10 +5,10 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
 from ..data import ClassTargets
-from ..losses import BernoulliLogLoss, MultinomialLogLoss
+from ..losses.registry import CLASSIFICATION, concrete
 from .base import BaseCurvatureMLP
-from .labels import check_known, checked_labels
-from .parameters import CLASSIFIER, class_factors, has_partial_fit
+from .labels import check_known, checked_labels, decisions, log_probabilities, means, probabilities
+from .parameters import CLASSIFIER, checked_loss, class_factors, has_partial_fit
 
 
 class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
@@ -16,7 +16,8 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
 
     Minimises the weighted mean of the log-losses plus :math:`\frac{l_2}{2} |W|^2` over all weights :math:`W` (biases
     are free), with :math:`l_2` = ``alpha`` / sum of the sample weights. Binary targets have one output with a logistic
-    link, three or more classes a softmax, multilabel targets one logistic output a label, their losses summed.
+    link, three or more classes a softmax, multilabel targets one logistic output a label, their losses summed. A loss
+    with a link of its own, such as "ordinal", keeps it; one without a link has log-odds for raw outputs.
 
     Parameters
     ----------
@@ -27,8 +28,9 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         for each.
     solver : str or solver object, default="kfac"
         A name that `skcurv.solvers.available` lists, or an object of `skcurv.solvers` to set its own parameters.
-    loss : {"log_loss"}, default="log_loss"
-        What is minimised.
+    loss : {"log_loss", "focal", "ordinal"}, loss object or function, default="log_loss"
+        What is minimised: a name, an object of `skcurv.losses` to set its own numbers, or a loss of your own, object or
+        function. "ordinal" takes the classes in their sorted order.
     alpha : float, default=1e-4
         Strength of the penalty on weights, at least 0.
     init : {"glorot", "he", "orthogonal"}, default="orthogonal"
@@ -81,8 +83,10 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         Columns of X; layers with inputs and outputs; outputs of the network.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, when X has them.
-    out_activation_ : {"logistic", "softmax"}
-        The inverse link.
+    out_activation_ : str
+        The inverse link: "logistic", "softmax" or what the loss says.
+    loss_function_ : loss object
+        What was minimised.
 
     Raises
     ------
@@ -172,10 +176,10 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
                 "dicts and lists. Compute the weights with sklearn.utils.class_weight.compute_class_weight and pass "
                 "them as a dict."
             )
-        return self._adopt(X, y, sample_weight, classes, incremental=True)
+        return self._adopt(X, y, sample_weight, None, classes, incremental=True)
 
     def predict(self, X):
-        """The most probable label of each row.
+        """The most probable label of each row, whatever the loss.
 
         Parameters
         ----------
@@ -188,10 +192,10 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
             Labels.
         """
         F = self._raw_outputs(X)
-        return self.targets_.decode(self.loss_function_.predict(F))
+        return self.targets_.decode(means(F, self.loss_function_, self.targets_))
 
     def decision_function(self, X):
-        """The raw outputs: logits.
+        """The raw outputs: logits; for "ordinal" the logarithms of the probabilities.
 
         Parameters
         ----------
@@ -203,8 +207,7 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         F : ndarray of shape (n_samples,) for two classes, else (n_samples, n_outputs)
             Log-odds of the second class or of each label; logarithms of probabilities up to a constant otherwise.
         """
-        F = self._raw_outputs(X)
-        return F[:, 0] if F.shape[1] == 1 and not self.targets_.multilabel else F
+        return decisions(self._raw_outputs(X), self.loss_function_, self.targets_)
 
     def predict_proba(self, X):
         """Probabilities.
@@ -219,11 +222,7 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         P : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             Of each class in the order of `classes_`; for multilabel targets of each label.
         """
-        F = self._raw_outputs(X)
-        P = self.loss_function_.predict(F)
-        if P.shape[1] == 1 and not self.targets_.multilabel:
-            P = np.hstack([self.loss_function_.predict(-F), P])  # 1 - P has no digits left where P is near 1
-        return np.maximum(P, np.finfo(P.dtype).tiny)  # so that logarithms are finite
+        return probabilities(self._raw_outputs(X), self.loss_function_, self.targets_)
 
     def predict_log_proba(self, X):
         """Logarithms of the probabilities.
@@ -238,14 +237,13 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         L : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             ``log(predict_proba(X))``, finite where that underflows.
         """
-        F = self._raw_outputs(X)
-        if self.targets_.exclusive:
-            return self.loss_function_.log_predict(F)
-        L = -np.logaddexp(0, -F)
-        return L if self.targets_.multilabel else np.hstack([-np.logaddexp(0, F), L])
+        return log_probabilities(self._raw_outputs(X), self.loss_function_, self.targets_)
 
     def _domains(self):
         return CLASSIFIER
+
+    def _loss(self):
+        return checked_loss(self.loss, CLASSIFICATION)
 
     def _checked_targets(self, y, n_samples):
         y = checked_labels(y, n_samples)
@@ -258,16 +256,16 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
             return sample_weight
         return sample_weight * class_factors(self.class_weight, y, sample_weight)
 
-    def _learn_targets(self, y, sample_weight, classes):
+    def _learn_targets(self, y, sample_weight, classes, loss):
         seen = y[sample_weight > 0] if classes is None else np.asarray(classes)
-        self.targets_ = ClassTargets(seen)
+        outputs = concrete(loss, exclusive=False).raw_outputs(1)
+        self.targets_ = ClassTargets(seen, one_hot=outputs < 1)  # a loss without outputs for one column needs two
         self.classes_ = self.targets_.classes
         if not self.targets_.multilabel and len(self.classes_) < 2:
             raise ValueError(
                 f"y has one class, {self.classes_[0]!r}, in rows of positive weight. Allowed are two classes or more. "
                 "Add rows of another class."
             )
-        self.loss_function_ = MultinomialLogLoss() if self.targets_.exclusive else BernoulliLogLoss()
         if classes is not None:
             check_known(y, self.targets_)
 

@@ -7,6 +7,8 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.class_weight import compute_sample_weight
 
+from ..inference import KINDS
+from ..losses import registry as losses
 from ..network import ACTIVATIONS, INITIALISERS
 from ..solvers.protocol import COUNT, check_fields, is_number
 from ..solvers.registry import resolve
@@ -56,13 +58,30 @@ COMMON = {
     "verbose": _FLAG,
 }
 CLASSIFIER = COMMON | {
-    "loss": _one_of("log_loss"),
     "class_weight": (
         lambda value: value is None or value == "balanced" or isinstance(value, (Mapping, list)),
         "None, 'balanced', a dict of weights by class, or a list of dicts for multilabel targets",
     ),
 }
-REGRESSOR = COMMON | {"loss": _one_of("squared_error", "log_loss"), "target_scaling": _one_of("auto", None)}
+REGRESSOR = COMMON | {"target_scaling": _one_of("auto", None)}
+
+JACOBIANS = ("2-point", "3-point", "cs", "jax")
+MODEL = {
+    "model": (callable, "a function f(X, a, b, ...) or f(X, theta)"),
+    "jac": (
+        lambda value: value in JACOBIANS if isinstance(value, str) else callable(value) or _is_pair(value),
+        f"one of {', '.join(map(repr, JACOBIANS))}, a function, or a pair of functions (jvp, vjp)",
+    ),
+    "n_starts": COUNT,
+    "cov_type": _one_of("auto", *KINDS),
+    "check_jac": _FLAG,
+    **{name: COMMON[name] for name in ("alpha", "batch_size", "max_iter", "tol", "n_iter_no_change", "verbose")},
+}
+MODEL_REGRESSOR = MODEL | {"absolute_sigma": _FLAG}
+
+
+def _is_pair(value):
+    return _is_sequence(value) and len(list(value)) == 2 and all(callable(one) for one in value)
 
 
 def check_parameters(estimator, domains):
@@ -74,6 +93,28 @@ def check_parameters(estimator, domains):
             f"activation={activation!r} was given for {len(widths)} hidden layers. Allowed is one name, or as many as "
             "there are hidden layers. Change activation or hidden_layer_sizes."
         )
+
+
+def checked_loss(loss, known):
+    """The loss for a name, an object or a function, its fields checked; `known` are the names."""
+    loss = losses.resolve(loss, known)
+    check_fields(loss, getattr(loss, "domains", {}), f"loss={loss.name!r}")
+    return loss
+
+
+def rejects_negative(loss, known):
+    """Whether a built-in loss refuses negative targets."""
+    if not (isinstance(loss, str) or type(loss).__module__.startswith(losses.__package__)):
+        return False
+    try:
+        loss = losses.concrete(losses.resolve(loss, known), exclusive=False)
+    except (TypeError, ValueError):
+        return False  # `fit` says what is wrong
+    try:
+        loss.check_targets(np.array([[-1.0]]))
+    except ValueError:
+        return True
+    return False
 
 
 def hidden_widths(estimator):

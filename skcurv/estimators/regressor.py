@@ -2,15 +2,15 @@
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from ..data import RealTargets
-from ..losses import BernoulliLogLoss, SquaredError
+from ..losses.registry import REGRESSION, concrete
 from .base import BaseCurvatureMLP
-from .parameters import REGRESSOR, has_partial_fit
-
-LOSSES = {"squared_error": SquaredError, "log_loss": BernoulliLogLoss}
+from .offsets import added, apart, of_outputs, of_targets
+from .parameters import REGRESSOR, checked_loss, has_partial_fit, rejects_negative
 
 
 class CurvatureMLPRegressor(RegressorMixin, BaseCurvatureMLP):
@@ -28,16 +28,19 @@ class CurvatureMLPRegressor(RegressorMixin, BaseCurvatureMLP):
         for each.
     solver : str or solver object, default="kfac"
         A name that `skcurv.solvers.available` lists, or an object of `skcurv.solvers` to set its own parameters.
-    loss : {"squared_error", "log_loss"}, default="squared_error"
-        "squared_error" is half the squared error; "log_loss" the cross-entropy of targets in [0, 1] with a logistic
-        link, as autoencoders use it.
+    loss : str, loss object or function, default="squared_error"
+        What is minimised. "squared_error" is half the squared error; "absolute_error", "huber" and "quantile" are
+        robust; "gaussian_nll" predicts a standard deviation as well; "poisson", "negative_binomial", "gamma" and
+        "tweedie" have a log link; "log_loss" is the cross-entropy of targets in [0, 1] with a logistic link. An object
+        of `skcurv.losses` sets its own numbers; a loss of your own is an object or a function.
     alpha : float, default=1e-4
         Strength of the penalty on weights, at least 0.
     init : {"glorot", "he", "orthogonal"}, default="orthogonal"
         Random weights; biases start at zero, the last at the best constant output.
     target_scaling : {"auto", None}, default="auto"
         "auto" trains on targets of mean 0 and standard deviation 1 (weighted, by output) where the loss allows it
-        ("squared_error"); `alpha`, `loss_` and `coefs_` are then in those units, predictions in the target's.
+        (identity links); `alpha`, `loss_`, `coefs_` and the loss's numbers are then in those units, predictions in the
+        target's.
     batch_size : int or "auto", default="auto"
         Rows of a mini-batch; "auto" is the solver's choice: 200 for "adam", growing to 1024 for "kfac".
     max_iter : int, default=200
@@ -82,8 +85,10 @@ class CurvatureMLPRegressor(RegressorMixin, BaseCurvatureMLP):
         Columns of X; layers with inputs and outputs; outputs of the network.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, when X has them.
-    out_activation_ : {"identity", "logistic"}
-        The inverse link.
+    out_activation_ : str
+        The inverse link: "identity", "exp", "logistic" or what the loss says.
+    loss_function_ : loss object
+        What was minimised, with what it took from the targets.
 
     Raises
     ------
@@ -148,8 +153,31 @@ class CurvatureMLPRegressor(RegressorMixin, BaseCurvatureMLP):
         self.warm_start = warm_start
         self.verbose = verbose
 
+    def fit(self, X, y, sample_weight=None, offset=None):
+        """Train from new parameters, or from the present ones with ``warm_start``.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
+            Inputs; float32 and float64 are kept, anything else becomes float64.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; a row of weight w counts as w rows.
+        offset : array-like of shape (n_samples,), (n_samples, n_outputs) or (n_samples, n_raw_outputs), default=None
+            Fixed numbers added to the raw outputs, such as the logarithm of an exposure for counts; one number for a
+            target goes to the raw output of its mean. For losses that follow shifts of the targets ("squared_error",
+            "huber", ...) it is in the target's units and added to its mean.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator; after an error it is as it was before.
+        """
+        return self._adopt(X, y, sample_weight, offset, None)
+
     @available_if(has_partial_fit)
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X, y, sample_weight=None, offset=None):
         """Go through one chunk of data once, going on where the last call stopped; not there for full-batch solvers.
 
         Parameters
@@ -157,35 +185,84 @@ class CurvatureMLPRegressor(RegressorMixin, BaseCurvatureMLP):
         X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
             Inputs.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets; their scaling is that of the first call.
+            Targets; their scaling is that of the first call, and so is what the loss took from them.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights.
+        offset : array-like, default=None
+            As for `fit`.
 
         Returns
         -------
         self : object
             The fitted estimator; after an error it is as it was before.
         """
-        return self._adopt(X, y, sample_weight, None, incremental=True)
+        return self._adopt(X, y, sample_weight, offset, None, incremental=True)
 
-    def predict(self, X):
-        """The mean of the target at each row.
+    def predict(self, X, offset=None, return_std=False):
+        """The mean of the target at each row, or what else the loss predicts, such as quantiles.
 
         Parameters
         ----------
         X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
             Inputs.
+        offset : array-like, default=None
+            As for `fit`; without it, zero.
+        return_std : bool, default=False
+            Whether to hand back the standard deviation of the target as well; for losses that predict it.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predictions in the target's units.
+            Predictions in the target's units; for several levels of "quantile" with a last axis more, one entry a
+            level.
+        std : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            The predicted standard deviation, with ``return_std=True``.
         """
-        F = self._raw_outputs(X)
-        return self.targets_.decode(self.loss_function_.predict(F))
+        F, shift = self._raw_outputs(X), None
+        loss = self.loss_function_
+        if return_std and not hasattr(loss, "scale"):
+            raise ValueError(
+                f"return_std=True was given where loss={loss.name!r} predicts no standard deviation. Allowed is "
+                "return_std=False. Use loss='gaussian_nll' to predict one."
+            )
+        if offset is not None and loss.location_scale:
+            shift = of_targets(offset, len(F), self.targets_.n_outputs)
+        elif offset is not None:
+            F = F + of_outputs(offset, len(F), self.targets_.n_outputs, F.shape[1]).astype(F.dtype)
+        y = self.targets_.decode(loss.predict(F))
+        y = y if shift is None else added(y, shift)
+        return (y, self.targets_.deviations(loss.scale(F))) if return_std else y
+
+    def score(self, X, y, sample_weight=None, offset=None):
+        """R² of the predictions; where the loss has several quantile levels, of the level nearest the median.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+        offset : array-like, default=None
+            As for `fit`.
+
+        Returns
+        -------
+        score : float
+            At most 1; the mean over the targets.
+        """
+        predicted = self.predict(X, offset)
+        levels = np.atleast_1d(getattr(self.loss_function_, "levels", 0.5))
+        if len(levels) > 1:
+            predicted = predicted[..., int(np.argmin(abs(levels - 0.5)))]
+        return float(r2_score(y, predicted, sample_weight=sample_weight))
 
     def _domains(self):
         return REGRESSOR
+
+    def _loss(self):
+        return concrete(checked_loss(self.loss, REGRESSION), exclusive=False)
 
     def _checked_targets(self, y, n_samples):
         y = check_array(y, ensure_2d=False, dtype=(np.float64, np.float32), input_name="y")
@@ -194,26 +271,21 @@ class CurvatureMLPRegressor(RegressorMixin, BaseCurvatureMLP):
         check_consistent_length(np.empty(n_samples), y)
         return y
 
+    def _with_offset(self, y, offset, loss):
+        return apart(y, offset, loss)
+
     def _weights(self, y, sample_weight):
         return sample_weight
 
-    def _learn_targets(self, y, sample_weight, classes):
-        self.loss_function_ = LOSSES[self.loss]()
-        columns, flat = _columns(y), y.ndim == 1
-        if self.target_scaling == "auto" and self.loss_function_.location_scale:
+    def _learn_targets(self, y, sample_weight, classes, loss):
+        columns, flat = y[:, None] if y.ndim == 1 else y, y.ndim == 1
+        if self.target_scaling == "auto" and loss.location_scale:
             self.targets_ = RealTargets.standardising(columns, sample_weight, flat)
         else:
             self.targets_ = RealTargets.unchanged(columns.shape[1], flat)
 
-    def _encoded(self, y, dtype):
-        return super()._encoded(_columns(y), dtype)
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        tags.target_tags.positive_only = rejects_negative(self.loss, REGRESSION)
         return tags
-
-
-def _columns(y):
-    """y (n,) or (n, k) as a matrix."""
-    return y[:, None] if y.ndim == 1 else y

@@ -46,3 +46,8 @@ def concrete(loss, exclusive):
         Whether the outputs form one distribution.
     """
     return loss.for_outputs(exclusive) if hasattr(loss, "for_outputs") else loss
+
+
+def bind(loss, Y, w):
+    """The loss for such targets: one with widths in their units takes them from Y (n, k) with weights w (n,)."""
+    return loss.for_targets(Y, w) if hasattr(loss, "for_targets") else loss

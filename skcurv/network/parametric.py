@@ -59,7 +59,7 @@ class ProductRows(NamedTuple):
 
     def total(self):
         """The sum over rows (p,)."""
-        return self.free * self.tape.derivative.vjp(self.tape.theta, self.tape.X, self.V)
+        return self.free * self.tape.derivative.products.vjp(self.tape.theta, self.tape.X, self.V)
 
     def rows(self):
         """Every row (n, p)."""
@@ -119,23 +119,23 @@ class Products(Differences):
 
     Parameters
     ----------
-    jvp : callable (theta, X, u) -> (n, k)
-    vjp : callable (theta, X, V) -> (p,)
+    products : object
+        ``jvp(theta, X, u)`` (n, k), ``vjp(theta, X, V)`` (p,).
     start, box : as for Differences
     """
 
-    def __init__(self, jvp, vjp, start, box):
+    def __init__(self, products, start, box):
         super().__init__("cs", start, box)
-        self.jvp, self.vjp = jvp, vjp
+        self.products = products
 
     def jacobian(self, function, theta, X, F):
-        return np.stack([self.jvp(theta, X, e) for e in np.eye(theta.shape[0])], axis=2)
+        return np.stack([self.products.jvp(theta, X, e) for e in np.eye(theta.shape[0])], axis=2)
 
     def pullback(self, tape, V):
         return ProductRows(tape, V)
 
     def pushforward(self, tape, u):
-        return self.jvp(tape.theta, tape.X, u)
+        return self.products.jvp(tape.theta, tape.X, u)
 
 
 class ModelTape:

@@ -61,6 +61,8 @@ class Result:
     history : History
     last : (p,)
         The iterate to go on from: theta, unless the solver averages its iterates.
+    converged : bool
+        Whether the loss had settled, rather than the budget been used up or the run broken down.
     """
 
     theta: Any
@@ -68,6 +70,7 @@ class Result:
     state: Any
     history: History
     last: Any
+    converged: bool
 
     @property
     def resumable(self):
@@ -235,7 +238,7 @@ def _finish(solver, objective, budget, start, end, history, watch, ended):
             f"solver={solver.name!r} used up max_iter={budget.max_iter} after {iteration} iterations before the loss "
             "settled. Remedy: raise max_iter, or set tol=0 if this budget is what you want."
         )
-    return Result(theta, loss, state, history, last)
+    return Result(theta, loss, state, history, last, ended == "converged" and not failure)
 
 
 def _better(objective, start, best):

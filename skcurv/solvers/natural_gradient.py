@@ -127,7 +127,7 @@ class NaturalGradient(BaseEstimator):
 
 def _rows(here, curvature):
     """The columns function and the number m of rows it makes."""
-    exact = here.n * here.batch.Y.shape[1]
+    exact = here.n * here.k
     return (ggn, exact) if curvature == "ggn" or (here.whole and exact <= EXACT) else (sampled_fisher, here.n)
 
 
@@ -145,7 +145,7 @@ def _rejected(here, state, least, **report):
 
 
 def _check_memory(here, curvature):
-    p, n, k = here.objective.network.layout.size, here.n, here.batch.Y.shape[1]
+    p, n, k = here.objective.network.layout.size, here.n, here.k
     _, m = _rows(here, curvature)
     needed = 8 * (3 * m * p + 2 * m * m)  # rows, being joined or scaled; the kernel and its factor
     if needed > MEMORY_LIMIT:

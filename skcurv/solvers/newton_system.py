@@ -49,7 +49,7 @@ def matrix(here, structure, curvature, rng):
     columns, layout = COLUMNS[curvature], here.objective.network.layout
     if structure == "gram":
         return gram(here, columns(here, rng))
-    sums, entries = {}, entries_per_row(layout, here.batch.Y.shape[1])
+    sums, entries = {}, entries_per_row(layout, here.k)
     for part in here.parts(max(1, STRIP // entries)):
         new = layer_sums(part, columns(part, rng), across=structure == "dense")
         sums = {pair: sums[pair] + K if sums else K for pair, K in new.items()}
@@ -112,11 +112,11 @@ def _numbers(here, curvature):
     """Numbers held at most by each structure."""
     layout = here.objective.network.layout
     p, m = layout.size, here.n * _columns_per_row(here, curvature)
-    entries = entries_per_row(layout, here.batch.Y.shape[1])
+    entries = entries_per_row(layout, here.k)
     chunks = 3 * entries * min(here.n, max(1, STRIP // entries))
     blocks = sum((rows * columns) ** 2 for rows, columns in layout.shapes)
     return {"dense": 2 * p * p + chunks, "gram": 3 * m * p + 2 * m * m, "layer": 2 * blocks + chunks}
 
 
 def _columns_per_row(here, curvature):
-    return here.batch.Y.shape[1] if curvature == "ggn" else 1
+    return here.k if curvature == "ggn" else 1

@@ -113,7 +113,7 @@ def columns(here, state, curvature):
     """What the statistics are made from: the Fisher is exact where the batch is the full set."""
     if curvature == "empirical-fisher":
         return empirical_fisher(here, None)
-    exact = curvature == "ggn" or (here.whole and here.batch.Y.shape[1] <= MOST_COLUMNS)
+    exact = curvature == "ggn" or (here.whole and here.k <= MOST_COLUMNS)
     return (ggn if exact else sampled_fisher)(here, generator(state.seed, state.step, SAMPLE))
 
 

@@ -56,7 +56,7 @@ BAD = {
     "scoring": [3, None],
     "warm_start": ["no", None],
     "verbose": ["no", None],
-    "loss": ["mse", None, 3],
+    "loss": ["mse"],
 }
 
 
@@ -92,11 +92,12 @@ def test_a_number_of_a_solver_outside_its_domain(kind, field, value):
     assert kind.name in three_parts(caught.value)[0]
 
 
-def test_what_is_no_solver():
+def test_what_is_no_solver_and_what_is_no_loss():
     for thing in (3, None, Adam, object()):
-        with pytest.raises((TypeError, ValueError), match="was given") as caught:
-            classifier(thing).fit(X, y)
-        three_parts(caught.value)
+        for parameter in ("solver", "loss"):
+            with pytest.raises((TypeError, ValueError), match="was given") as caught:
+                classifier(**{parameter: thing}).fit(X, y)
+            three_parts(caught.value)
 
 
 @every_solver

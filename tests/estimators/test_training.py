@@ -193,10 +193,10 @@ def test_early_stopping_restores_the_best_validated_parameters(monkeypatch, scor
     model.set_params(solver=Adam(0.05), scoring=SCORES[scoring] if scoring == "callable" else scoring)
     split = type(model)._split
     monkeypatch.setattr(
-        type(model), "_split", lambda self, *args: held_out.append(split(self, *args)[3]) or split(self, *args)
+        type(model), "_split", lambda self, *args: held_out.append(split(self, *args)[1]) or split(self, *args)
     )
     model.fit(X, y)
-    X_out, y_out, _ = held_out[0]
+    X_out, y_out = held_out[0].X, held_out[0].y
     np.testing.assert_allclose(np.bincount(y_out), np.bincount(y) / 5, rtol=0, atol=1)
     assert model.n_iter_ < 300
     best = np.max(model.validation_scores_)

@@ -58,6 +58,8 @@ def test_a_start_at_the_optimum_is_one_row():
 class _Cliff:
     """An objective x^2 / 2 that is infinite beyond |x| = 3, from 2."""
 
+    box = None
+
     def value(self, theta):
         return float(theta @ theta) / 2 if abs(theta[0]) < 3 else np.inf
 
