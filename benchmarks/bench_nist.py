@@ -43,7 +43,7 @@ def skcurv(f, x, y, start):
         return f(*X.T, *theta)
 
     fitted = CurvatureRegressor(model, list(start.values())).fit(x.T, y)
-    return list(fitted.params_.values()), list(fitted.stderr_.values())
+    return fitted.params_["theta"], fitted.stderr_["theta"]
 
 
 def curve_fit(f, x, y, start, method):
