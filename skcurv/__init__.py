@@ -1,6 +1,7 @@
 """Curvature for scikit-learn: models trained by first- and second-order methods, without a learning rate."""
 
 from .estimators import CurvatureClassifier, CurvatureMLPClassifier, CurvatureMLPRegressor, CurvatureRegressor
+from .optimise import minimize
 
 __version__ = "0.1.0"
 __all__ = [
@@ -9,4 +10,5 @@ __all__ = [
     "CurvatureMLPRegressor",
     "CurvatureRegressor",
     "__version__",
+    "minimize",
 ]

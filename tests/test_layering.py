@@ -18,7 +18,7 @@ LAYERS = (
     ("objective", "models"),
     ("curvature",),
     ("solvers",),
-    ("posterior", "diagnostics", "display", "inference"),
+    ("posterior", "diagnostics", "display", "inference", "optimise"),
     ("estimators",),
     ("neural_network",),
     ("__init__",),

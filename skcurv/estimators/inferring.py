@@ -94,7 +94,7 @@ class Inferring:
                 intervals[name] = (centre - quantile * error, centre + quantile * error)
             else:
                 intervals[name] = self._profiled(place, quantile, centre, error)
-        return intervals
+        return {name: (float(low), float(high)) for name, (low, high) in intervals.items()}
 
     def _profiled(self, place, quantile, centre, error):
         objective = self.objective_

@@ -72,6 +72,7 @@ class BaseCurvatureModel(Inferring, Adopting):
             labels = [label for label, free in zip(found.labels, found.free, strict=True) if free]
             check_jacobian(net, labels, found.theta, data.X, "jac")
         objective = Objective(net, minimised, data, self.alpha, found.box)
+        _check_finite(objective, found)
         self._conclude(objective, self._best_of_starts(solver, objective, found, started))
 
     def _checked_solver(self):
@@ -142,13 +143,25 @@ class BaseCurvatureModel(Inferring, Adopting):
         self.history_ = result.history.arrays()
         self.n_iter_ = int(self.history_["epoch"][-1])
         self.loss_, self.loss_curve_ = result.loss, self.history_["loss"].tolist()
-        self._infer(objective.point(self.theta_))
+        with np.errstate(all="ignore"):
+            self._infer(objective.point(self.theta_))
 
     def _raw_outputs(self, X):
         """The raw outputs (n, k)."""
         check_is_fitted(self, "theta_")
         X = validate_data(self, X, dtype=np.float64, reset=False)
         return self.objective_.network.output(self.theta_, X)
+
+
+def _check_finite(objective, found):
+    """Raise where the loss overflows at the start, though the model does not."""
+    with np.errstate(all="ignore"):
+        value = objective.value(found.theta)
+    if not np.isfinite(value):
+        raise ValueError(
+            f"The loss is {value} at the start {found.plain(found.full)}. Allowed is a start where it is finite. Move "
+            "the start, or scale the targets."
+        )
 
 
 def _run(solver, objective, theta, budget, seed, started, tell):

@@ -24,7 +24,7 @@ from ..backend.namespace import rounding, total
 from ..solvers.newton_system import matrix
 
 ROUNDINGS = 100
-PART = 0.05  # of an undetermined direction, that makes a parameter undetermined
+PART = 1e-7  # of an undetermined direction, that makes a parameter undetermined; less is rounding
 KINDS = ("model", "hessian", "sandwich")
 
 

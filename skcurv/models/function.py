@@ -55,7 +55,7 @@ class ModelFunction:
             For outputs of a wrong shape, complex ones, or such as are not finite.
         """
         F = self.raw(theta, X)
-        n, values = X.shape[0], self.parameters.by_name(self.parameters.whole(theta))
+        n, values = X.shape[0], self.parameters.plain(self.parameters.whole(theta))
         if F.ndim not in (1, 2) or F.shape[0] != n or not F.size:
             raise ValueError(
                 f"The model handed back shape {F.shape} for {n} rows. Allowed is ({n},) or ({n}, outputs), one row of "

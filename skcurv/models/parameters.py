@@ -12,6 +12,7 @@ A model is called in one of three ways, told apart by its signature and by what 
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from numbers import Number
 from typing import Any
@@ -44,13 +45,13 @@ class Parameters:
     lower: Any
     upper: Any
 
-    @property
+    @cached_property
     def slices(self):
         """The place of each name in `full`."""
         starts = np.cumsum([0, *(int(np.prod(shape)) for shape in self.shapes)])
         return [slice(int(a), int(b)) for a, b in pairwise(starts)]
 
-    @property
+    @cached_property
     def labels(self):
         """A word for each entry of `full`: a name, with an index for arrays."""
         labels = []
@@ -58,6 +59,11 @@ class Parameters:
             places = np.ndindex(shape) if shape else [()]
             labels += [f"{name}[{', '.join(map(str, place))}]" if place else name for place in places]
         return labels
+
+    @cached_property
+    def all_free(self):
+        """Whether nothing is fixed."""
+        return bool(self.free.all())
 
     @property
     def theta(self):
@@ -72,7 +78,7 @@ class Parameters:
 
     def whole(self, theta):
         """Every parameter (P,) for the free ones theta (p,)."""
-        if self.free.all():
+        if self.all_free:
             return theta
         full = self.full.astype(theta.dtype)
         full[self.free] = theta

@@ -1,0 +1,232 @@
+"""`minimize`: the solvers on anyone's function, without an estimator.
+
+A function of theta (p,) is an Objective of one row: a model F = fun(theta) with the loss l(F) = F, whose Gauss-Newton
+matrix is zero and whose Hessian is that of the model. Residuals r (m,) are a model of m rows with targets 0.
+"""
+
+import time
+import warnings
+
+import numpy as np
+from scipy.optimize import OptimizeResult
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from .data import Data
+from .losses.registry import REGRESSION, resolve
+from .models import ModelFunction, network, parameters
+from .objective import Objective
+from .solvers import HessianFree, LMNewton
+from .solvers.loop import Budget, train
+from .solvers.protocol import check_fields
+from .solvers.registry import resolve as resolve_solver
+
+BY_HESSIAN = {"lm-newton": LMNewton(curvature="hessian"), "hessian-free": HessianFree(curvature="hessian")}
+NEEDS_ROWS = ("natural-gradient", "diag-fisher", "gradient-descent")
+
+
+class Identity:
+    """The loss l(F) = F of a single number F."""
+
+    name, out_activation, location_scale, fused, likelihood = "value", "identity", False, None, "none"
+
+    def raw_outputs(self, k):
+        """1."""
+        return 1
+
+    def value(self, F, Y):
+        """F (n,)."""
+        return F[:, 0]
+
+    def grad(self, F, Y):
+        """1."""
+        return np.ones_like(F)
+
+    def hessp(self, F, Y, V):
+        """0."""
+        return 0 * V
+
+    ggnp = hessp
+
+
+class Residuals:
+    """theta, rows (n, 1) -> those rows of the residuals, or the one value, as outputs (n, 1).
+
+    Attributes
+    ----------
+    calls : int
+    """
+
+    def __init__(self, fun, args):
+        self.fun, self.args, self.calls = fun, args, 0
+
+    def __call__(self, X, theta):
+        self.calls += 1
+        values = self.fun(theta, *self.args)
+        values = values.reshape(-1) if hasattr(values, "reshape") else np.ravel(values)
+        return values if X.shape[0] == values.shape[0] else values[X[:, 0].astype(int)]
+
+
+class Derivative:
+    """rows (n, 1), theta -> those rows of a user's gradient (p,) or Jacobian (m, p).
+
+    Attributes
+    ----------
+    calls : int
+    """
+
+    def __init__(self, jac, args):
+        self.jac, self.args, self.calls = jac, args, 0
+
+    def __call__(self, X, theta):
+        self.calls += 1
+        J = np.atleast_2d(np.asarray(self.jac(theta, *self.args), dtype=np.float64))
+        return J if X.shape[0] == J.shape[0] else J[X[:, 0].astype(int)]
+
+
+def minimize(
+    fun,
+    theta0,
+    *,
+    args=(),
+    jac="3-point",
+    bounds=None,
+    loss="squared_error",
+    solver=None,
+    max_iter=1000,
+    tol=0.0,
+    random_state=None,
+):
+    r"""Minimise a function, or a sum of losses of residuals, with any solver that needs no layers.
+
+    Parameters
+    ----------
+    fun : callable or Objective
+        ``fun(theta, *args)`` hands back a number, or residuals (m,), of which the sum of the losses is minimised: half
+        the sum of squares by default. An `Objective` is minimised as it is.
+    theta0 : array-like
+        Where to start, of any shape.
+    args : tuple, default=()
+        Further arguments of `fun` and `jac`.
+    jac : {"3-point", "2-point", "cs", "jax"} or callable, default="3-point"
+        Derivatives by differences or JAX, or ``jac(theta, *args)``: the gradient (p,), or the Jacobian (m, p).
+    bounds : pair of array-likes or scipy.optimize.Bounds, default=None
+        Lower and upper bounds; no value outside them is asked for.
+    loss : str or loss object, default="squared_error"
+        Loss of the residuals, with targets of 0.
+    solver : str or solver object, default=None
+        A name that `skcurv.solvers.available` lists with ``layers=False``, or an object. None is "lm-newton" for
+        residuals and "lbfgs" for a number. For a number, which has no Gauss-Newton matrix, "lm-newton" and
+        "hessian-free" use the Hessian, by differences of the gradient.
+    max_iter : int, default=1000
+        Most iterations.
+    tol : float, default=0.0
+        What counts as an improvement; solvers of the full set find convergence themselves.
+    random_state : int, RandomState instance or None, default=None
+        Determines batches and draws.
+
+    Returns
+    -------
+    result : scipy.optimize.OptimizeResult
+        ``x``, in the shape of `theta0`; ``fun``, the sum of the losses or the number; ``jac``, its gradient in the
+        shape of ``x``; ``nit``, ``nfev``, ``njev``, None where they are not counted; ``success``, ``status`` (0 for
+        convergence, 1 for the budget, 2 for numerical trouble) and ``message``; ``history``, by iteration.
+
+    Raises
+    ------
+    ValueError
+        For a start outside the bounds or where `fun` is not finite, and for a solver that needs what `fun` has not.
+
+    See Also
+    --------
+    CurvatureRegressor : The same for models and data, with standard errors.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcurv import minimize
+    >>> rosenbrock = minimize(lambda t: np.array([10 * (t[1] - t[0] ** 2), 1 - t[0]]), [-1.2, 1.0])
+    >>> rosenbrock.x.round(6), rosenbrock.success
+    (array([1., 1.]), True)
+    >>> minimize(lambda t: np.cosh(t - 3).sum(), np.zeros(2), solver="lm-newton", bounds=([-1, -1], [2, 5])).x.round(6)
+    array([2., 3.])
+    """
+    started, theta0 = time.perf_counter(), np.asarray(theta0, dtype=np.float64)
+    counts = _Counts()
+    objective = fun if isinstance(fun, Objective) else _objective(fun, theta0, args, jac, bounds, loss, counts)
+    scalar = isinstance(objective.loss, Identity)
+    solver = _checked_solver(solver, scalar, objective)
+    n = objective.data.n
+    budget = Budget(min(solver.batch_size(n), n), int(max_iter), tol, 10)
+    seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        result = train(solver, objective, objective.inside(theta0.ravel()), budget, seed, started)
+    trouble = [str(one.message) for one in caught if "failed" in str(one.message)]
+    here = objective.point(result.theta)
+    status = 2 if trouble else 0 if result.converged else 1
+    return OptimizeResult(
+        x=result.theta.reshape(theta0.shape),
+        fun=result.loss * objective.data.total_weight,
+        jac=(here.full_grad * objective.data.total_weight).reshape(theta0.shape),
+        nit=len(result.history.rows),
+        nfev=counts.values.calls if counts.values else None,
+        njev=counts.derivatives.calls if counts.derivatives else None,
+        success=status == 0,
+        status=status,
+        message=trouble[0] if trouble else ("converged" if status == 0 else f"max_iter={max_iter} was used up"),
+        history=result.history.arrays(),
+    )
+
+
+class _Counts:
+    """The functions that count their calls, where there are any."""
+
+    values = derivatives = None
+
+
+def _objective(fun, theta0, args, jac, bounds, loss, counts):
+    """The objective of a user's function."""
+    values = Residuals(fun, args)
+    first = np.asarray(fun(theta0, *args))
+    if first.ndim > 1 or not first.size:
+        raise ValueError(
+            f"fun handed back shape {first.shape}. Allowed is a number, or residuals (m,). Flatten them in fun."
+        )
+    m = first.size
+    if jac != "jax":  # which calls it once
+        counts.values = values
+    if callable(jac):
+        jac = counts.derivatives = Derivative(jac, args)
+    found = parameters(_shaped, theta0.ravel(), bounds, None)
+    function = ModelFunction(values, found)
+    rows = np.arange(m, dtype=np.float64)[:, None]
+    net = network(function.sized(found.theta, rows), jac, 1)
+    chosen = Identity() if first.ndim == 0 else resolve(loss, REGRESSION)
+    return Objective(net, chosen, Data(rows, np.zeros((m, 1)), np.ones(m)), 0.0, found.box)
+
+
+def _shaped(X, theta):
+    """The signature of a function of one vector."""
+
+
+def _checked_solver(solver, scalar, objective):
+    """The solver object for a name, an object or None."""
+    if solver is None:
+        solver = "lbfgs" if scalar else "lm-newton"
+    if scalar and isinstance(solver, str):
+        solver = BY_HESSIAN.get(solver, solver)
+    solver = resolve_solver(solver)
+    check_fields(solver, solver.domains, f"solver={solver.name!r}")
+    if solver.layered and not objective.network.layout.shapes:
+        raise ValueError(
+            f"solver={solver.name!r} was given to minimize. It needs a model made of layers, which a function is not. "
+            "Use 'lm-newton', 'hessian-free' or 'lbfgs'."
+        )
+    if scalar and (solver.name in NEEDS_ROWS or getattr(solver, "curvature", "hessian") != "hessian"):
+        raise ValueError(
+            f"solver={solver!r} was given where fun hands back a number. It needs residuals, whose products make the "
+            "Gauss-Newton matrix; allowed are 'lbfgs', 'nonlinear-cg', first-order solvers, and 'lm-newton' and "
+            "'hessian-free' with curvature='hessian'. Use one of these, or let fun hand back residuals."
+        )
+    return solver
