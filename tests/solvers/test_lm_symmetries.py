@@ -67,7 +67,7 @@ def _steps(solver, here, count=8):
 @pytest.mark.parametrize("scaling", ["auto", "diagonal", "relative"])
 @pytest.mark.parametrize("start", [(1.0, 1.0), (150.0, 0.0)])
 def test_model_functions_do_not_see_the_units_of_their_parameters(scaling, start):
-    """M changes with the units as C does; powers of two round to the same. A start of 0 has no units: it counts as 1."""
+    """M changes with the units as C does; powers of two round to the same. A start of 0 counts as 1 in any units."""
     units = np.array([2.0**8, 1.0 if start[1] == 0 else 2.0**-8])
     steps, others = (_steps(LMNewton(scaling=scaling), _decay(u, start)) for u in (np.ones(2), units))
     assert np.ptp(steps, axis=0).min() > 0
