@@ -4,6 +4,8 @@ Everything above this layer is written once, in the array-API subset, over the n
 matrix may be a SciPy CSR matrix: `times`, `inner`, `squared`, `gram` and `dense` are the operations it takes part in.
 """
 
+import math
+
 import numpy as np
 import scipy.linalg
 import scipy.sparse
@@ -134,6 +136,12 @@ def positive(x):
     return xp.where(x > 0, x, xp.full_like(x, xp.nan))
 
 
+def on_host(function, x):
+    """function(x) elementwise, for a function of NumPy arrays such as those of `scipy.special`."""
+    xp = namespace(x)
+    return function(x) if xp is np else xp.asarray(function(to_numpy(x)), dtype=x.dtype)
+
+
 def to_numpy(x):
     """A host copy or view of x."""
     if is_numpy_array(x):
@@ -149,3 +157,8 @@ def finite(xp, x):
 def rounding(x):
     """The distance from 1 to the next number of x's dtype."""
     return float(namespace(x).finfo(x.dtype).eps)
+
+
+def is_number(value):
+    """Whether value is a finite real number."""
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and math.isfinite(value)

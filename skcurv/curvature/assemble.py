@@ -15,9 +15,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..backend.namespace import namespace, total
 from ..data import Data
 from ..linalg import Kronecker
+from ..losses.draws import drawn
 from ..objective import Objective
 from . import structures
-from .columns import drawn, empirical_fisher, ggn
+from .columns import empirical_fisher, ggn
 
 HOWS = {
     "dense": "dense",
@@ -74,7 +75,7 @@ def columns_of(what, n_draws, seed):
         return lambda here: ggn(here, rng)
     if what == "empirical-fisher":
         return lambda here: empirical_fisher(here, rng)
-    return lambda here: drawn(here, n_draws, rng) / n_draws**0.5
+    return lambda here: drawn(here.objective.loss, here.tape.F, here.batch.Y, n_draws, rng) / n_draws**0.5
 
 
 def product_of(here, S):

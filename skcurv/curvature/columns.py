@@ -1,9 +1,12 @@
 """What curvature: columns S (n, k, c) in output space, unweighted; the curvature is sum_i w_i J_i' S_i S_i' J_i.
 
 * exact generalised Gauss-Newton: S S' = the loss Hessian or its stated surrogate (Schraudolph 2002);
-* Monte-Carlo Fisher: gradients at targets drawn from the model, E[S S'] = the Fisher;
+* Monte-Carlo Fisher: gradients at targets drawn from the model, E[S S'] = the Fisher; for a loss that is no density
+  random columns with E[S S'] = the first (`losses/draws.py`);
 * empirical Fisher: gradients at the true targets; another matrix unless the model is right (Kunstner et al. 2019).
 """
+
+from ..losses.draws import drawn
 
 
 def ggn(here, rng):
@@ -13,13 +16,7 @@ def ggn(here, rng):
 
 def sampled_fisher(here, rng):
     """One draw from the model, c = 1."""
-    return drawn(here, 1, rng)
-
-
-def drawn(here, m, rng):
-    """The gradients at m targets a row, drawn from the model, (n, k, m); its outputs have their offsets, if any."""
-    loss, F = here.objective.loss, here.tape.F
-    return loss.sample(loss.shifted(F, here.batch.Y) if hasattr(loss, "shifted") else F, m, rng)
+    return drawn(here.objective.loss, here.tape.F, here.batch.Y, 1, rng)
 
 
 def empirical_fisher(here, rng):

@@ -1,6 +1,7 @@
-"""Spectra of curvature operators, a report on conditioning, and checks of derivatives."""
+"""Spectra of curvature operators, a report on conditioning, and checks of derivatives and losses."""
 
-from .gradcheck import GradientCheck, check_loss, check_network, gradcheck
+from .gradcheck import GradientCheck, check_network, gradcheck
+from .loss_report import LossReport, check_loss
 from .report import Diagnosis, diagnose
 from .spectrum import (
     ConditionNumber,
@@ -19,6 +20,7 @@ __all__ = [
     "Estimate",
     "Extremes",
     "GradientCheck",
+    "LossReport",
     "SpectralDensity",
     "check_loss",
     "check_network",

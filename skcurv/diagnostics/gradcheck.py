@@ -106,59 +106,10 @@ def gradcheck(value, grad, theta, hessp=None, rng=0):
     (False, (1,))
     """
     theta = np.asarray(theta, dtype=np.float64)
-    checks = [_compare("gradient", grad(theta), lambda h: _differences(value, theta, h), abs(float(value(theta))))]
+    checks = [compare("gradient", grad(theta), lambda h: _differences(value, theta, h), abs(float(value(theta))))]
     if hessp is not None:
-        for u in _signs(rng, theta.shape):
+        for u in signs(rng, theta.shape):
             checks.append(_along("Hessian product", hessp(theta, u), grad, theta, u))
-    return worst(checks)
-
-
-def check_loss(loss, outputs=(1, 2, 5), n=4, targets=None, rng=0):
-    """Check the derivatives of a loss object in its raw outputs, for several output counts.
-
-    `grad` against differences of `value`, `hessp` against differences of `grad`, and `ggnp` against ``factor``.
-
-    Parameters
-    ----------
-    loss : Loss
-        With `value`, `grad`, `hessp`, `ggnp`, `factor`, and `predict` unless targets are given.
-    outputs : sequence of int, default=(1, 2, 5)
-        Numbers of outputs.
-    n : int, default=4
-        Rows.
-    targets : callable (generator, n, k) -> Y (n, k), default=None
-        Targets in the loss's domain; means that the loss predicts by default.
-    rng : int, Generator or None, default=0
-        Determines outputs, targets and directions.
-
-    Returns
-    -------
-    GradientCheck
-        Of the worst entry over all counts; its index is (row, output).
-
-    Examples
-    --------
-    >>> from skcurv.diagnostics import check_loss
-    >>> from skcurv.losses import SquaredError
-    >>> check_loss(SquaredError()).ok
-    True
-    """
-    rng, checks = np.random.default_rng(rng), []
-    for k in outputs:
-        F, others = rng.normal(size=(2, n, k))
-        Y = loss.predict(others) if targets is None else targets(rng, n, k)
-
-        def value(F, Y=Y):
-            return loss.value(F, Y).sum()
-
-        def grad(F, Y=Y):
-            return loss.grad(F, Y)
-
-        checks.append(gradcheck(value, grad, F, lambda F, V, Y=Y: loss.hessp(F, Y, V), rng))
-        S = loss.factor(F, Y)
-        for V in _signs(rng, F.shape):
-            product = (S @ (np.swapaxes(S, 1, 2) @ V[:, :, None]))[:, :, 0]
-            checks.append(_compare("Gauss-Newton product", loss.ggnp(F, Y, V), lambda h, exact=product: exact, 0.0))
     return worst(checks)
 
 
@@ -203,7 +154,7 @@ def check_network(network, theta, X, rng=0):
             rng,
         )
     ]
-    for u in _signs(rng, theta.shape):
+    for u in signs(rng, theta.shape):
         checks.append(_along("pushforward", network.pushforward(network.forward(theta, X), u), outputs, theta, u))
     return worst(checks)
 
@@ -213,7 +164,8 @@ def worst(checks):
     return max(checks, key=lambda check: (not check.ok, check.error / check.tolerance))
 
 
-def _signs(rng, shape):
+def signs(rng, shape):
+    """Random directions of signs, (DIRECTIONS, *shape)."""
     return np.random.default_rng(rng).choice([-1.0, 1.0], (DIRECTIONS, *shape))
 
 
@@ -225,7 +177,7 @@ def _along(what, given, function, theta, u):
         h = h * scale
         return (np.asarray(function(theta + h * u)) - np.asarray(function(theta - h * u))) / (2 * h)
 
-    return _compare(what, given, difference, float(np.abs(function(theta)).max()))
+    return compare(what, given, difference, float(np.abs(function(theta)).max()))
 
 
 def _differences(value, theta, h):
@@ -239,7 +191,7 @@ def _differences(value, theta, h):
     return slopes
 
 
-def _compare(what, given, difference, magnitude):
+def compare(what, given, difference, magnitude):
     """The worst entry of `given` against differences of two steps."""
     given = np.asarray(given, dtype=np.float64)
     fine, coarse = difference(STEP), difference(2 * STEP)

@@ -7,30 +7,54 @@ Multinomial, p = softmax(F), Y on the simplex:
     factor S = diag(sqrt p) - p sqrt(p)':    S S' = diag(p) - 2 p p' + p p' = diag(p) - p p'.
 """
 
-from ..backend.namespace import namespace, sigmoid, softplus, to_numpy
+from dataclasses import dataclass
+from numbers import Real
+
+from sklearn.base import BaseEstimator
+
+from ..backend.namespace import namespace, sigmoid, softplus
+from .probabilities import check_simplex, check_unit, frequencies, one_hot_draws
 
 
-def _domain(xp, Y, allowed):
-    if not bool(xp.all((Y >= 0) & (Y <= 1))):  # NaN fails both comparisons
-        raise ValueError(
-            f"y ranges from {float(xp.min(Y)):.6g} to {float(xp.max(Y)):.6g}. loss='log_loss' allows {allowed}. "
-            "Rescale the targets, or use loss='squared_error'."
-        )
+@dataclass(eq=False, repr=False)
+class LogLoss(BaseEstimator):
+    r"""Log-loss of labels, or of means in [0, 1]: the form depends on the targets.
 
+    With two classes, several labels or means there is a Bernoulli for each output, with three classes or more one
+    multinomial over the outputs. With smoothing :math:`s` the targets are
 
-def _clipped(xp, mean):
-    """Frequencies kept away from 0 and 1, where the best constant output is infinite."""
-    return xp.clip(mean, 1e-3, 1 - 1e-3)
+    .. math:: Y_s = (1 - s)\, Y + s / K,
 
+    K being the number of classes, 2 for a Bernoulli: no logit is driven to infinity.
 
-class LogLoss:
-    """Log-loss of labels, or of means in [0, 1]: the form depends on the targets."""
+    Parameters
+    ----------
+    label_smoothing : float, default=0.0
+        :math:`s`, in [0, 1).
+
+    References
+    ----------
+    C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens and Z. Wojna, "Rethinking the Inception architecture for computer
+    vision", CVPR 2016, section 7.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcurv.losses import LogLoss
+    >>> loss = LogLoss(label_smoothing=0.1).for_outputs(exclusive=True)
+    >>> loss.predict(loss.start(np.array([[1.0, 0.0]]), np.ones(1))[None, :]).round(3)
+    array([[0.95, 0.05]])
+    """
+
+    label_smoothing: float = 0.0
 
     name = "log_loss"
+    domains = {"label_smoothing": (lambda s: isinstance(s, Real) and 0 <= s < 1, "a number in [0, 1)")}
 
     def for_outputs(self, exclusive):
         """One multinomial over the outputs, or a Bernoulli for each."""
-        return MultinomialLogLoss() if exclusive else BernoulliLogLoss()
+        loss = MultinomialLogLoss() if exclusive else BernoulliLogLoss()
+        return SmoothedLogLoss(loss, self.label_smoothing) if self.label_smoothing else loss
 
 
 class BernoulliLogLoss:
@@ -76,15 +100,18 @@ class BernoulliLogLoss:
         """s, (n, k)."""
         return sigmoid(F)
 
+    def log_predict(self, F):
+        """log s, (n, k), finite where s underflows."""
+        return -softplus(-F)
+
     def start(self, Y, w):
         """The logit of the weighted mean, (k,)."""
-        xp = namespace(Y)
-        s = _clipped(xp, xp.sum(w[:, None] * Y, axis=0) / xp.sum(w))
-        return xp.log(s / (1 - s))
+        s = frequencies(Y, w)
+        return namespace(Y).log(s / (1 - s))
 
     def check_targets(self, Y):
         """Any number in [0, 1] is allowed."""
-        _domain(namespace(Y), Y, "numbers in [0, 1]")
+        check_unit(Y, self.name)
 
     def log_normaliser(self, Y):
         """0."""
@@ -136,13 +163,8 @@ class MultinomialLogLoss:
 
     def sample(self, F, m, rng):
         """p - y with y one-hot, drawn from p, (n, k, m)."""
-        xp, P = namespace(F), self.predict(F)
-        edges = xp.cumulative_sum(P, axis=1)[:, :, None]
-        uniform = xp.asarray(rng.random((F.shape[0], 1, m)), dtype=F.dtype)
-        below = xp.astype(uniform < edges[:, :-1, :], F.dtype)  # the last edge is 1 but for rounding
-        first, last = xp.zeros_like(below[:, :1, :]), xp.ones_like(below[:, :1, :])
-        steps = xp.concat([first, below, last], axis=1)
-        return P[:, :, None] - (steps[:, 1:, :] - steps[:, :-1, :])
+        P = self.predict(F)
+        return P[:, :, None] - one_hot_draws(P, m, rng)
 
     def predict(self, F):
         """p, (n, k)."""
@@ -152,20 +174,79 @@ class MultinomialLogLoss:
 
     def start(self, Y, w):
         """The logarithms of the weighted class frequencies, (k,)."""
-        xp = namespace(Y)
-        return xp.log(_clipped(xp, xp.sum(w[:, None] * Y, axis=0) / xp.sum(w)))
+        return namespace(Y).log(frequencies(Y, w))
 
     def check_targets(self, Y):
         """Rows must be distributions: non-negative, summing to one."""
-        xp = namespace(Y)
-        _domain(xp, Y, "rows of non-negative numbers that sum to one")
-        sums = to_numpy(xp.sum(Y, axis=1))
-        if abs(sums - 1).max() > 1e-4:
-            raise ValueError(
-                f"Rows of y sum to between {sums.min():.6g} and {sums.max():.6g}. loss='log_loss' with several "
-                "classes allows rows of non-negative numbers that sum to one. Normalise each row."
-            )
+        check_simplex(Y, self.name)
 
     def log_normaliser(self, Y):
         """0."""
         return namespace(Y).zeros_like(Y[:, 0])
+
+
+class SmoothedLogLoss:
+    """Log-loss on targets mixed with the uniform distribution; no density of the labels themselves.
+
+    Parameters
+    ----------
+    loss : BernoulliLogLoss or MultinomialLogLoss
+    smoothing : float
+        The uniform distribution's share.
+    """
+
+    name = "log_loss"
+    location_scale = False
+    fused = None  # the compiled heads see the targets as they are
+    likelihood = "none"
+
+    def __init__(self, loss, smoothing):
+        self.loss, self.smoothing = loss, smoothing
+        self.out_activation = loss.out_activation
+
+    def smoothed(self, Y):
+        """Y_s = (1 - s) Y + s / K, (n, k)."""
+        classes = Y.shape[1] if self.out_activation == "softmax" else 2
+        return (1 - self.smoothing) * Y + self.smoothing / classes
+
+    def raw_outputs(self, k):
+        """k."""
+        return k
+
+    def value(self, F, Y):
+        """l(F, Y_s), (n,)."""
+        return self.loss.value(F, self.smoothed(Y))
+
+    def grad(self, F, Y):
+        """p - Y_s, (n, k)."""
+        return self.loss.grad(F, self.smoothed(Y))
+
+    def hessp(self, F, Y, V):
+        """As without smoothing: the Hessian does not depend on targets."""
+        return self.loss.hessp(F, Y, V)
+
+    ggnp = hessp
+
+    def factor(self, F, Y):
+        """As without smoothing, (n, k, k)."""
+        return self.loss.factor(F, Y)
+
+    def sample(self, F, m, rng):
+        """p - y with labels y drawn from p, (n, k, m)."""
+        return self.loss.sample(F, m, rng)
+
+    def predict(self, F):
+        """p, (n, k)."""
+        return self.loss.predict(F)
+
+    def log_predict(self, F):
+        """log p, (n, k)."""
+        return self.loss.log_predict(F)
+
+    def start(self, Y, w):
+        """The best constant output for the smoothed frequencies, (k,)."""
+        return self.loss.start(self.smoothed(Y), w)
+
+    def check_targets(self, Y):
+        """As without smoothing."""
+        self.loss.check_targets(Y)

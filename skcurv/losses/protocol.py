@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 
 class Loss(Protocol):
-    """The contract of a loss; ``tests/conformance/losses.py`` is its battery.
+    """The contract of a loss; ``tests/conformance/losses.py`` is its battery, `check_loss` that for everyone's.
 
     Attributes
     ----------
@@ -51,7 +51,10 @@ class Loss(Protocol):
         """S (n, k, c) with S S' >= 0 the Hessian d2l/dF2 or a stated surrogate of it."""
 
     def sample(self, F, m, rng) -> Any:
-        """Gradients at m targets drawn from the model, (n, k, m); E[s s'] is the Fisher."""
+        """Gradients at m targets drawn from the model, (n, k, m); E[s s'] is the Fisher.
+
+        A loss that is no density may leave it out: `losses/draws.py` then draws S xi.
+        """
 
     def predict(self, F) -> Any:
         """The inverse link: the model's mean, (n, k); for several quantiles (n, k m), those of one target together."""

@@ -1,19 +1,31 @@
 """Losses by name: what the estimators' `loss` takes for real targets and for labels."""
 
+from .custom import adapted, is_loss
+from .focal import Focal
+from .gamma import Gamma
+from .gaussian_nll import GaussianNLL
+from .huber import Huber
 from .log_loss import LogLoss
+from .negative_binomial import NegativeBinomial
+from .ordinal import Ordinal
+from .poisson import Poisson
+from .quantile import AbsoluteError, Quantile
 from .squared_error import SquaredError
+from .tweedie import Tweedie
 
-REGRESSION = {loss.name: loss for loss in (SquaredError, LogLoss)}
-CLASSIFICATION = {loss.name: loss for loss in (LogLoss,)}
-PARTS = ("value", "grad")  # what an object must have at least
+REAL = (SquaredError, AbsoluteError, Huber, Quantile, GaussianNLL)
+POSITIVE = (Poisson, NegativeBinomial, Gamma, Tweedie)
+REGRESSION = {loss.name: loss for loss in (*REAL, *POSITIVE, LogLoss)}
+CLASSIFICATION = {loss.name: loss for loss in (LogLoss, Focal, Ordinal)}
 
 
 def resolve(loss, known):
-    """A loss object for a name or an object, its fields checked by the caller.
+    """A loss object for a name, an object or a function, its fields checked by the caller.
 
     Parameters
     ----------
-    loss : str or loss object
+    loss : str, loss object or callable (F, Y) -> (n,)
+        What is not one of the package's losses is wrapped, never changed (`custom.adapted`).
     known : dict of name -> class
 
     Raises
@@ -28,12 +40,12 @@ def resolve(loss, known):
             names = ", ".join(repr(name) for name in known)
             raise ValueError(f"loss={loss!r} was given. Allowed are {names}. Use one of them or a loss object.")
         return known[loss]()
-    if isinstance(loss, type) or not all(hasattr(loss, part) for part in PARTS):
+    if not is_loss(loss):
         raise TypeError(
-            f"loss={loss!r} of type {type(loss).__name__} was given. Allowed is a name or a loss object with value and "
-            "grad. Pass for example 'squared_error' or skcurv.losses.SquaredError()."
+            f"loss={loss!r} of type {type(loss).__name__} was given. Allowed is a name, a loss object with value, or a "
+            "function of raw outputs and targets. Pass for example 'squared_error' or skcurv.losses.SquaredError()."
         )
-    return loss
+    return adapted(loss)
 
 
 def concrete(loss, exclusive):
@@ -49,5 +61,5 @@ def concrete(loss, exclusive):
 
 
 def bind(loss, Y, w):
-    """The loss for such targets: one with widths in their units takes them from Y (n, k) with weights w (n,)."""
+    """The loss with what it takes from the training targets Y (n, k) and their weights w (n,), if there is anything."""
     return loss.for_targets(Y, w) if hasattr(loss, "for_targets") else loss

@@ -4,10 +4,11 @@ A state is all that resuming needs. It holds no generator but a seed and a step 
 generator keyed by (seed, step, purpose), so that a run that stops and goes on equals one that did not.
 """
 
-import math
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+
+from ..backend.namespace import is_number
 
 NAN = float("nan")
 
@@ -99,11 +100,6 @@ class WholeSolver(Protocol):
 def generator(seed, step, purpose):
     """The generator of one draw."""
     return np.random.default_rng((seed, step, purpose))
-
-
-def is_number(value):
-    """Whether value is a finite real number."""
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 POSITIVE = (lambda value: is_number(value) and value > 0, "a finite number above 0")

@@ -5,11 +5,10 @@ import re
 import numpy as np
 import pytest
 
-from skcurv.diagnostics import check_loss, check_network, gradcheck
-from skcurv.losses import SquaredError
+from skcurv.diagnostics import check_network, gradcheck
 from skcurv.network import MLP
 
-from ..cases import ACTIVATIONS, LOSSES, NETWORKS, case, problem
+from ..cases import ACTIVATIONS, NETWORKS, case, problem
 
 A = np.diag([1.0, 2.0, 3.0]) + 0.5
 THETA = np.array([0.3, -2.0, 40.0])
@@ -73,44 +72,6 @@ def test_a_shape_that_is_not_the_parameters_is_told_in_three_parts():
     with pytest.raises(ValueError, match="Allowed") as caught:
         gradcheck(_value, lambda t: _grad(t)[:2], THETA)
     assert len(re.split(r"\.\s+", str(caught.value))) == 3
-
-
-@pytest.mark.parametrize("name", LOSSES)
-def test_every_loss_passes(name):
-    outputs = (2, 3, 5) if name == "multinomial" else (1, 2, 5)
-    assert check_loss(LOSSES[name], outputs).ok
-
-
-class _WrongError(SquaredError):
-    def __init__(self, method):
-        self.method = method
-
-    def __getattribute__(self, name):
-        if name in ("grad", "hessp", "ggnp") and name == super().__getattribute__("method"):
-            right = getattr(SquaredError(), name)
-            return lambda F, *rest: right(F, *rest) + 1e-3 * (np.arange(F.size).reshape(F.shape) == 4)
-        return super().__getattribute__(name)
-
-
-@pytest.mark.parametrize(
-    ("method", "what"), [("grad", "gradient"), ("hessp", "Hessian product"), ("ggnp", "Gauss-Newton product")]
-)
-def test_a_wrong_loss_is_caught(method, what):
-    check = check_loss(_WrongError(method), (2,))
-    assert not check.ok
-    assert (check.what, check.where) == (what, (2, 0))
-    assert check_loss(_WrongError(""), (2,)).ok
-
-
-def test_targets_can_be_given():
-    drawn = []
-
-    def targets(rng, n, k):
-        drawn.append((n, k))
-        return rng.normal(size=(n, k))
-
-    assert check_loss(SquaredError(), (1, 3), n=2, targets=targets).ok
-    assert drawn == [(2, 1), (2, 3)]
 
 
 @pytest.mark.parametrize("name", ["two layers", "deep relu", *ACTIVATIONS])

@@ -6,6 +6,8 @@ from skcurv import losses
 
 from ..cases import targets
 from ..conformance.losses import BATTERY, LossCase
+from .test_classification_losses import CASES as OF_LABELS
+from .test_regression_losses import CASES as REGRESSION
 
 
 def _with(value):
@@ -45,10 +47,20 @@ def _targets(loss):
 NONE, HUGE = _with(np.nan), _with(np.inf)
 CASES = {
     "SquaredError": LossCase(
-        losses.SquaredError(), _squares, _targets("squared_error"), (NONE, HUGE), lambda P: np.isfinite(P).all()
+        losses.SquaredError(),
+        _squares,
+        _targets("squared_error"),
+        (NONE, HUGE),
+        lambda P: np.isfinite(P).all(),
+        spread=np.ones_like,
     ),
     "BernoulliLogLoss": LossCase(
-        losses.BernoulliLogLoss(), _bernoulli, _targets("bernoulli"), (NONE, HUGE, _with(-0.1), _with(1.1)), _unit
+        losses.BernoulliLogLoss(),
+        _bernoulli,
+        _targets("bernoulli"),
+        (NONE, HUGE, _with(-0.1), _with(1.1)),
+        _unit,
+        density=lambda F, Y: np.exp(-_bernoulli(F, Y)),
     ),
     "MultinomialLogLoss": LossCase(
         losses.MultinomialLogLoss(),
@@ -57,12 +69,15 @@ CASES = {
         (NONE, HUGE, _with(-0.1), _with(1.1), lambda Y: 0.9 * Y),
         _simplex,
         outputs=(2, 3, 7),
+        density=lambda F, Y: np.exp(-_multinomial(F, Y)),
     ),
 }
 
 
 def test_every_public_loss_has_its_battery():
-    assert {type(case.loss).__name__ for case in CASES.values()} == set(losses.__all__) - {"LogLoss"} == set(CASES)
+    """Two names stand for the losses that fit the targets, one for a function."""
+    cases = [*CASES.values(), *REGRESSION.values(), *OF_LABELS.values()]
+    assert {type(case.loss).__name__ for case in cases} == set(losses.__all__) - {"LogLoss", "Focal", "from_jax"}
 
 
 @pytest.mark.parametrize("check", BATTERY, ids=lambda check: check.__name__)

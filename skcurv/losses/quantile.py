@@ -1,0 +1,306 @@
+r"""Absolute error and quantiles: pinball losses, rounded in a narrow zone about 0 (Koenker & Bassett 1978).
+
+With r = q - y, tau a level and epsilon the half-width of the zone:
+
+    h(r) = |r|,  r^2 / (2 epsilon) + epsilon / 2 where |r| <= epsilon,   h' = clip(r / epsilon, -1, 1)
+    l = h(r) (absolute error),   l = sum_j h(q_j - y) / 2 + (1/2 - tau_j) (q_j - y) (quantiles),
+
+summed over targets. Several quantiles of a target never cross:
+
+    q_1 = F_1,   q_j = q_{j-1} + softplus(F_j).
+
+S S' = Q' W Q with Q = dq / dF and W = diag(1 / max(|r_j|, epsilon)), halved for quantiles: iteratively reweighted least
+squares. The parabola in q of curvature W that touches l lies above it everywhere (Hunter & Lange 2000), so that a full
+step never rises. For one level and for the absolute error Q = 1; for more the curvature of softplus is left out.
+
+Width. A minimum of sums of |r| has as many residuals at 0 as parameters; the zone moves them by less than epsilon, and
+the parameters by epsilon times the inverse of those rows. epsilon = 1e-5 of the targets' scale keeps linear fits to
+four digits, and holds a hundred roundings of float32. The scale is the interquartile range, the mean distance from
+the median where that is 0; `for_targets` hands back a loss bound to it. Unbound it is 1.
+
+Residuals shrink or grow by a factor a step, near 1 where a minimum is nearly not unique: the last digits of a linear
+fit can take hundreds of steps.
+
+A gradient depends on the target only through the quantiles that it is below, and below q_j it lies with probability
+tau_j: draws need a uniform number, no density. Their second moment in q is min(tau_i, tau_j) - tau_i tau_j.
+"""
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from ..backend.namespace import is_number, namespace, sigmoid, softplus, to_numpy
+from .common import centre, check_finite, diagonal
+
+WIDTH = 1e-5  # half-width of the zone, in scales of the targets
+GAP = 1e-3  # least distance of neighbouring quantiles at the start, in scales of the targets
+
+
+class AbsoluteError:
+    """Absolute error, summed over outputs: the prediction is the median.
+
+    References
+    ----------
+    R. Koenker and G. Bassett, "Regression quantiles", Econometrica 46 (1978); D. R. Hunter and K. Lange, "Quantile
+    regression via an MM algorithm", Journal of Computational and Graphical Statistics 9 (2000).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcurv.losses import AbsoluteError
+    >>> AbsoluteError().value(np.zeros((1, 2)), np.array([[0.5, -3.0]]))
+    array([3.5])
+    """
+
+    name = "absolute_error"
+    out_activation = "identity"
+    location_scale = True
+    fused = None
+    likelihood = "none"
+    scale = 1.0
+
+    def raw_outputs(self, k):
+        """k."""
+        return k
+
+    def for_targets(self, Y, w):
+        """The loss whose zone fits the targets."""
+        return _bound(self, Y, w)
+
+    def value(self, F, Y):
+        """sum_c h(r_c), (n,)."""
+        return namespace(F).sum(_rounded(F - Y, _width(self, F)), axis=1)
+
+    def grad(self, F, Y):
+        """clip(r / epsilon, -1, 1), (n, k)."""
+        return _slope(F - Y, _width(self, F))
+
+    def hessp(self, F, Y, V):
+        """V / epsilon where |r| <= epsilon, else 0, (n, k)."""
+        return _bend(F - Y, _width(self, F)) * V
+
+    def ggnp(self, F, Y, V):
+        """V / max(|r|, epsilon), (n, k)."""
+        return _weight(F - Y, _width(self, F)) * V
+
+    def factor(self, F, Y):
+        """diag(max(|r|, epsilon)^(-1/2)), (n, k, k)."""
+        return diagonal(namespace(F).sqrt(_weight(F - Y, _width(self, F))))
+
+    def sample(self, F, m, rng):
+        """-1 or 1 with equal probability, (n, k, m)."""
+        return namespace(F).asarray(rng.choice([-1.0, 1.0], (*F.shape, m)), dtype=F.dtype)
+
+    def predict(self, F):
+        """F."""
+        return F
+
+    def start(self, Y, w):
+        """The weighted median, (k,)."""
+        return centre(self, Y, w)
+
+    def check_targets(self, Y):
+        """Any finite number is allowed."""
+        check_finite(self, Y)
+
+
+def _are_levels(levels):
+    if is_number(levels):
+        return 0 < levels < 1
+    if not isinstance(levels, Iterable) or isinstance(levels, (str, dict, set)):
+        return False
+    levels = list(levels)
+    inside = all(is_number(tau) and 0 < tau < 1 for tau in levels)
+    return bool(levels) and inside and all(a < b for a, b in pairwise(levels))
+
+
+@dataclass(eq=False, repr=False)
+class Quantile(BaseEstimator):
+    """Pinball loss of one quantile or of several that never cross, summed over levels and targets.
+
+    Parameters
+    ----------
+    levels : float or sequence of float, default=0.5
+        Levels in (0, 1), rising. With m of them and k targets there are k m raw outputs and predictions, those of one
+        target beside one another.
+
+    References
+    ----------
+    R. Koenker and G. Bassett, "Regression quantiles", Econometrica 46 (1978); D. R. Hunter and K. Lange, "Quantile
+    regression via an MM algorithm", Journal of Computational and Graphical Statistics 9 (2000).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcurv.losses import Quantile
+    >>> Quantile(levels=0.75).value(np.zeros((2, 1)), np.array([[4.0], [-4.0]]))
+    array([3., 1.])
+    >>> Quantile(levels=(0.1, 0.5, 0.9)).raw_outputs(2)
+    6
+    """
+
+    levels: Any = 0.5
+
+    name = "quantile"
+    domains = {"levels": (_are_levels, "a number in (0, 1), or a rising sequence of them")}
+    out_activation = "identity"
+    location_scale = True
+    fused = None
+    likelihood = "none"
+    scale = 1.0
+
+    def raw_outputs(self, k):
+        """k m."""
+        return k * len(self._taus)
+
+    def for_targets(self, Y, w):
+        """The loss whose zone fits the targets."""
+        return _bound(self, Y, w)
+
+    def value(self, F, Y):
+        """sum_c sum_j h(r_cj) / 2 + (1/2 - tau_j) r_cj, (n,)."""
+        xp, (R, _, width) = namespace(F), self._residuals(F, Y)
+        return xp.sum(0.5 * _rounded(R, width) + (0.5 - self._row(F)) * R, axis=(1, 2))
+
+    def grad(self, F, Y):
+        """Q' (h'(r) / 2 + 1/2 - tau), (n, k m)."""
+        R, Q, width = self._residuals(F, Y)
+        return _pulled(Q, self._slopes(F, R, width))
+
+    def hessp(self, F, Y, V):
+        """Q' h''(r) / 2 Q V, and from j = 2 on the gradient times 1 - sigmoid(F_j), (n, k m)."""
+        xp, (R, Q, width) = namespace(F), self._residuals(F, Y)
+        flat = _pulled(Q, 0.5 * _bend(R, width) * _pushed(Q, V))
+        softness = xp.concat([xp.zeros_like(Q[:, :, :1]), sigmoid(-self._split(F)[:, :, 1:])], axis=2)
+        return flat + _pulled(Q, self._slopes(F, R, width)) * xp.reshape(softness, F.shape) * V
+
+    def ggnp(self, F, Y, V):
+        """Q' W Q V, (n, k m)."""
+        R, Q, width = self._residuals(F, Y)
+        return _pulled(Q, 0.5 * _weight(R, width) * _pushed(Q, V))
+
+    def factor(self, F, Y):
+        """Q' W^(1/2), (n, k m, k m)."""
+        xp, (R, Q, width) = namespace(F), self._residuals(F, Y)
+        (n, k, m), root = R.shape, xp.sqrt(0.5 * _weight(R, width))
+        later = xp.triu(xp.ones((m, m), dtype=F.dtype))
+        blocks = Q[:, :, :, None] * later * root[:, :, None, :]
+        own = xp.eye(k, dtype=F.dtype)[None, :, None, :, None]
+        return xp.reshape(blocks[:, :, :, None, :] * own, (n, k * m, k * m))
+
+    def sample(self, F, m, rng):
+        """Q' (1[y < q] - tau) with y below q_j with probability tau_j, (n, k m, m)."""
+        xp, Q, tau = namespace(F), self._slopes_of_q(F), self._row(F)
+        uniform = xp.asarray(rng.random((F.shape[0], Q.shape[1], 1, m)), dtype=F.dtype)
+        below = xp.astype(uniform < tau[:, None], F.dtype)
+        return _pulled(Q[:, :, :, None], below - tau[:, None])
+
+    def predict(self, F):
+        """q, (n, k m)."""
+        return namespace(F).reshape(self._quantiles(F), F.shape)
+
+    def start(self, Y, w):
+        """The weighted quantiles, (k m,), apart by a thousandth of the scale at least."""
+        xp = namespace(Y)
+        q = xp.stack([centre(self._one(tau), Y, w) for tau in self._taus], axis=1)
+        least = GAP * xp.asarray(self.scale, dtype=Y.dtype)[..., None]
+        gaps = xp.maximum(q[:, 1:] - q[:, :-1], least + xp.zeros_like(q[:, 1:]))
+        return xp.reshape(xp.concat([q[:, :1], gaps + xp.log(-xp.expm1(-gaps))], axis=1), (-1,))
+
+    def check_targets(self, Y):
+        """Any finite number is allowed."""
+        check_finite(self, Y)
+
+    @property
+    def _taus(self):
+        return [self.levels] if is_number(self.levels) else list(self.levels)
+
+    def _one(self, tau):
+        """The loss of one level, with the same zone."""
+        one = Quantile(tau)
+        one.scale = self.scale
+        return one
+
+    def _row(self, F):
+        return namespace(F).asarray(self._taus, dtype=F.dtype)
+
+    def _split(self, F):
+        """F by target and level, (n, k, m)."""
+        return namespace(F).reshape(F, (F.shape[0], -1, len(self._taus)))
+
+    def _quantiles(self, F):
+        xp, F = namespace(F), self._split(F)
+        return xp.cumulative_sum(xp.concat([F[:, :, :1], softplus(F[:, :, 1:])], axis=2), axis=2)
+
+    def _slopes_of_q(self, F):
+        """dq_i / dF_j for i >= j: 1, then sigmoid(F_j), (n, k, m)."""
+        xp, F = namespace(F), self._split(F)
+        return xp.concat([xp.ones_like(F[:, :, :1]), sigmoid(F[:, :, 1:])], axis=2)
+
+    def _residuals(self, F, Y):
+        """r (n, k, m), the slopes of q, and epsilon."""
+        width = _width(self, F)
+        return self._quantiles(F) - Y[:, :, None], self._slopes_of_q(F), width[..., None]
+
+    def _slopes(self, F, R, width):
+        """dl / dq, (n, k, m)."""
+        return 0.5 * _slope(R, width) + 0.5 - self._row(F)
+
+
+def _pushed(Q, V):
+    """Q V by target and level, for V (n, k m)."""
+    xp = namespace(Q)
+    return xp.cumulative_sum(Q * xp.reshape(V, Q.shape), axis=2)
+
+
+def _pulled(Q, G):
+    """Q' G, with the levels of all targets in one axis."""
+    xp = namespace(G)
+    sums = xp.flip(xp.cumulative_sum(xp.flip(G, axis=2), axis=2), axis=2)
+    return xp.reshape(Q * sums, (G.shape[0], -1, *G.shape[3:]))
+
+
+def _rounded(R, width):
+    """h(r)."""
+    xp = namespace(R)
+    size = xp.abs(R)
+    inner = xp.minimum(size, width + xp.zeros_like(R))
+    return inner * (size - 0.5 * inner) / width + 0.5 * width
+
+
+def _slope(R, width):
+    """h'(r)."""
+    return namespace(R).clip(R / width, -1, 1)
+
+
+def _bend(R, width):
+    """h''(r)."""
+    xp = namespace(R)
+    return xp.astype(xp.abs(R) <= width, R.dtype) / width
+
+
+def _weight(R, width):
+    """1 / max(|r|, epsilon)."""
+    xp = namespace(R)
+    return 1 / xp.maximum(xp.abs(R), width + xp.zeros_like(R))
+
+
+def _width(loss, F):
+    """epsilon, one for all targets or one for each, in F's namespace and dtype."""
+    return namespace(F).asarray(loss.scale, dtype=F.dtype) * WIDTH
+
+
+def _bound(loss, Y, w):
+    """The loss with the scale of each target."""
+    Y, w = to_numpy(Y).astype(np.float64), to_numpy(w).astype(np.float64)
+    low, median, high = np.quantile(Y, [0.25, 0.5, 0.75], axis=0, weights=w, method="inverted_cdf")
+    distance = np.average(np.abs(Y - median), axis=0, weights=w)
+    scale = np.where(high > low, high - low, distance)
+    bound = copy.copy(loss)
+    bound.scale = [float(s) or 1.0 for s in scale]
+    return bound
