@@ -186,6 +186,8 @@ class LMNewton(BaseEstimator):
         xp, shift = namespace(here.theta), lam * M + here.objective.shift(here.theta)
         v = -C.solve(here.grad, shift)
         v = v if here.objective.box is None else _inside(here, C, shift, v)
+        if not finite(xp, v):
+            return v, math.nan, math.nan
         slope, bend = slope_and_bend(here, self.curvature, v)
         alpha = -slope / ((bend + lam * dot(xp, M * v, v)) or 1.0)
         alpha = alpha if here.objective.box is None else min(alpha, 1.0)
