@@ -5,15 +5,13 @@ matrix is zero and whose Hessian is that of the model. Residuals r (m,) are a mo
 """
 
 import time
-import warnings
 
 import numpy as np
 from scipy.optimize import OptimizeResult
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from .data import Data
-from .losses.registry import REGRESSION, resolve
+from .losses.registry import REGRESSION, bind, resolve
 from .models import ModelFunction, network, parameters
 from .objective import Objective
 from .solvers import HessianFree, LMNewton
@@ -22,6 +20,8 @@ from .solvers.protocol import check_fields
 from .solvers.registry import resolve as resolve_solver
 
 BY_HESSIAN = {"lm-newton": LMNewton(curvature="hessian"), "hessian-free": HessianFree(curvature="hessian")}
+OF_RESIDUALS = {name: REGRESSION[name] for name in ("squared_error", "absolute_error", "huber", "quantile")}
+DERIVATIVES = ("3-point", "2-point", "cs", "jax")
 NEEDS_ROWS = ("natural-gradient", "diag-fisher", "gradient-descent")
 
 
@@ -58,13 +58,28 @@ class Residuals:
     """
 
     def __init__(self, fun, args):
-        self.fun, self.args, self.calls = fun, args, 0
+        self.fun, self.args, self.calls, self.m = fun, args, 0, None
+
+    def first(self, theta):
+        """The first value, in the shape that `fun` gives it."""
+        self.calls += 1
+        try:
+            values = np.asarray(self.fun(theta, *self.args))
+        except ArithmeticError:
+            values = np.asarray(np.nan)
+        self.m = values.size
+        return values
 
     def __call__(self, X, theta):
         self.calls += 1
         values = self.fun(theta, *self.args)
         values = values.reshape(-1) if hasattr(values, "reshape") else np.ravel(values)
-        return values if X.shape[0] == values.shape[0] else values[X[:, 0].astype(int)]
+        if values.shape[0] != self.m:
+            raise ValueError(
+                f"fun handed back {values.shape[0]} numbers, and {self.m} at the start. Allowed is the same number "
+                "everywhere. Let it not depend on theta."
+            )
+        return values if X.shape[0] == self.m else values[X[:, 0].astype(int)]
 
 
 class Derivative:
@@ -80,7 +95,9 @@ class Derivative:
 
     def __call__(self, X, theta):
         self.calls += 1
-        J = np.atleast_2d(np.asarray(self.jac(theta, *self.args), dtype=np.float64))
+        J = np.atleast_1d(np.asarray(self.jac(theta, *self.args), dtype=np.float64))
+        if J.shape[max(0, J.ndim - theta.ndim) :] == theta.shape:  # not a transposed one
+            J = J.reshape(-1, theta.size)
         return J if X.shape[0] == J.shape[0] else J[X[:, 0].astype(int)]
 
 
@@ -105,14 +122,16 @@ def minimize(
         ``fun(theta, *args)`` hands back a number, or residuals (m,), of which the sum of the losses is minimised: half
         the sum of squares by default. An `Objective` is minimised as it is.
     theta0 : array-like
-        Where to start, of any shape.
+        Where to start, of any shape, which is that of the `theta` that `fun` and `jac` are given; a number becomes
+        (1,).
     args : tuple, default=()
         Further arguments of `fun` and `jac`.
     jac : {"3-point", "2-point", "cs", "jax"} or callable, default="3-point"
-        Derivatives by differences or JAX, or ``jac(theta, *args)``: the gradient (p,), or the Jacobian (m, p).
+        Derivatives by differences or JAX, or ``jac(theta, *args)``: the gradient, in the shape of theta, or the
+        Jacobian, (m,) and that shape.
     bounds : pair of array-likes or scipy.optimize.Bounds, default=None
         Lower and upper bounds; no value outside them is asked for.
-    loss : str or loss object, default="squared_error"
+    loss : {"squared_error", "absolute_error", "huber", "quantile"} or loss object, default="squared_error"
         Loss of the residuals, with targets of 0.
     solver : str or solver object, default=None
         A name that `skcurv.solvers.available` lists with ``layers=False``, or an object. None is "lm-newton" for
@@ -159,10 +178,9 @@ def minimize(
     n = objective.data.n
     budget = Budget(min(solver.batch_size(n), n), int(max_iter), tol, 10)
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ConvergenceWarning)
-        result = train(solver, objective, objective.inside(theta0.ravel()), budget, seed, started)
-    trouble = [str(one.message) for one in caught if "failed" in str(one.message)]
+    said = []
+    result = train(solver, objective, objective.inside(theta0.ravel()), budget, seed, started, warn=said.append)
+    trouble = [message for message in said if "failed" in message]
     here = objective.point(result.theta)
     status = 2 if trouble else 0 if result.converged else 1
     return OptimizeResult(
@@ -187,8 +205,14 @@ class _Counts:
 
 def _objective(fun, theta0, args, jac, bounds, loss, counts):
     """The objective of a user's function."""
+    if not callable(jac) and not (isinstance(jac, str) and jac in DERIVATIVES):
+        raise ValueError(
+            f"jac={jac!r} was given. Allowed are {', '.join(map(repr, DERIVATIVES))}, or a function. Pass '3-point' "
+            "where no derivatives are known."
+        )
+    found = parameters(_shaped, np.atleast_1d(theta0), bounds, None)
     values = Residuals(fun, args)
-    first = np.asarray(fun(theta0, *args))
+    first = values.first(np.atleast_1d(theta0))
     if first.ndim > 1 or not first.size:
         raise ValueError(
             f"fun handed back shape {first.shape}. Allowed is a number, or residuals (m,). Flatten them in fun."
@@ -198,12 +222,23 @@ def _objective(fun, theta0, args, jac, bounds, loss, counts):
         counts.values = values
     if callable(jac):
         jac = counts.derivatives = Derivative(jac, args)
-    found = parameters(_shaped, theta0.ravel(), bounds, None)
     function = ModelFunction(values, found)
     rows = np.arange(m, dtype=np.float64)[:, None]
     net = network(function.sized(found.theta, rows), jac, 1)
-    chosen = Identity() if first.ndim == 0 else resolve(loss, REGRESSION)
+    chosen = Identity() if first.ndim == 0 else _residual_loss(loss, first)
     return Objective(net, chosen, Data(rows, np.zeros((m, 1)), np.ones(m)), 0.0, found.box)
+
+
+def _residual_loss(loss, residuals):
+    """A loss of one residual a row, with widths that fit the residuals (m,) at the start."""
+    loss = resolve(loss, OF_RESIDUALS)
+    check_fields(loss, getattr(loss, "domains", {}), f"loss={loss.name!r}")
+    if loss.raw_outputs(1) != 1:
+        raise ValueError(
+            f"loss={loss!r} was given, which needs {loss.raw_outputs(1)} outputs a row. Allowed are losses of one "
+            "number. Use CurvatureRegressor for it."
+        )
+    return bind(loss, residuals[:, None], np.ones(residuals.shape))
 
 
 def _shaped(X, theta):

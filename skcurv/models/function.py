@@ -34,6 +34,8 @@ class ModelFunction:
                 f"The model handed back shape {F.shape} for {X.shape[0]} rows. Allowed is {allowed}, one row of "
                 "outputs for each row of X. Let the model depend on X row by row."
             )
+        if np.iscomplexobj(F) and not np.iscomplexobj(theta):  # a root of a negative number, say
+            F = np.where(F.imag == 0, F.real, np.nan)
         return F.reshape(X.shape[0], -1)
 
     def raw(self, theta, X):
@@ -85,9 +87,12 @@ class GivenJacobian:
     def __call__(self, theta, X):
         parameters, k = self.function.parameters, self.function.width
         args, keywords = parameters.keywords(parameters.whole(theta))
-        with np.errstate(all="ignore"):
-            J = np.asarray(self.jacobian(X, *args, **keywords), dtype=np.float64)
         shape = (X.shape[0], k, parameters.full.shape[0])
+        try:
+            with np.errstate(all="ignore"):
+                J = np.asarray(self.jacobian(X, *args, **keywords), dtype=np.float64)
+        except ArithmeticError:
+            J = np.full(shape, np.nan)
         if J.shape != shape and not (k == 1 and J.shape == (shape[0], shape[2])):
             raise ValueError(
                 f"jac handed back shape {J.shape}. Allowed is {shape}: rows, outputs, parameters"
@@ -108,15 +113,30 @@ class GivenProducts:
         parameters = self.function.parameters
         tangent = np.zeros(parameters.full.shape)
         tangent[parameters.free] = u
-        product = np.asarray(self._jvp(X, *parameters.positions(parameters.whole(theta)), tangent), dtype=np.float64)
-        return product.reshape(X.shape[0], self.function.width)
+        n, k = X.shape[0], self.function.width
+        allowed = [(n, k)] if k > 1 else [(n,), (n, 1)]
+        return self._product("first", self._jvp, theta, X, tangent, allowed).reshape(n, k)
 
     def vjp(self, theta, X, V):
         """J'V (p,)."""
         parameters = self.function.parameters
         V = V[:, 0] if self.function.flat else V
-        product = np.asarray(self._vjp(X, *parameters.positions(parameters.whole(theta)), V), dtype=np.float64)
-        return product.reshape(parameters.full.shape)[parameters.free]
+        return self._product("second", self._vjp, theta, X, V, [parameters.full.shape])[parameters.free]
+
+    def _product(self, which, call, theta, X, u, allowed):
+        """What one of the functions hands back, NaN where arithmetic fails in it."""
+        parameters = self.function.parameters
+        try:
+            with np.errstate(all="ignore"):
+                product = np.asarray(call(X, *parameters.positions(parameters.whole(theta)), u), dtype=np.float64)
+        except ArithmeticError:
+            return np.full(allowed[0], np.nan)
+        if product.shape not in allowed:
+            raise ValueError(
+                f"The {which} function of jac handed back shape {product.shape}. Allowed is "
+                f"{' or '.join(map(str, allowed))}. Hand back such an array."
+            )
+        return product
 
 
 def network(function, jac, n_features):

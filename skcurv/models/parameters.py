@@ -226,12 +226,15 @@ def _bounds(all_of_them, bounds):
         return lower, upper
     if not isinstance(bounds, Mapping):
         ends = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
-        if len(ends) != 2:
+        if not _is_pair(ends):
             raise ValueError(
                 f"bounds={bounds!r} was given. Allowed is a dict of (lower, upper) by name, or the pair (lower, upper) "
                 "for all parameters. Pass one of these."
             )
-        return tuple(np.broadcast_to(np.asarray(end, np.float64), lower.shape).copy() for end in ends)
+        return tuple(
+            _end(end, open_end, lower.shape, "all parameters")
+            for end, open_end in zip(ends, (-np.inf, np.inf), strict=True)
+        )
     parts = dict(zip(all_of_them.names, zip(all_of_them.shapes, all_of_them.slices, strict=True), strict=True))
     unknown = [name for name in bounds if name not in parts]
     if unknown:
@@ -239,11 +242,31 @@ def _bounds(all_of_them, bounds):
             f"bounds names {unknown}, where the model's parameters are {list(parts)}. Allowed are these names. Correct "
             "or leave out the others."
         )
-    for name, (low, high) in bounds.items():
+    for name, pair in bounds.items():
+        if not _is_pair(pair):
+            raise ValueError(
+                f"bounds[{name!r}]={pair!r} was given. Allowed is (lower, upper), None where there is no bound. Pass "
+                "both."
+            )
         shape, place = parts[name]
-        lower[place] = np.broadcast_to(-np.inf if low is None else low, shape).ravel()
-        upper[place] = np.broadcast_to(np.inf if high is None else high, shape).ravel()
+        lower[place] = _end(pair[0], -np.inf, shape, name).ravel()
+        upper[place] = _end(pair[1], np.inf, shape, name).ravel()
     return lower, upper
+
+
+def _is_pair(value):
+    return hasattr(value, "__len__") and len(value) == 2
+
+
+def _end(end, open_end, shape, name):
+    """One end of bounds in the shape of a parameter, None for no bound."""
+    flat = np.array([open_end if one is None else one for one in np.ravel(np.asarray(end, dtype=object))], np.float64)
+    if flat.size not in (1, int(np.prod(shape))):
+        raise ValueError(
+            f"A bound of {flat.size} numbers was given for {name}. Allowed is one number, or one for each of "
+            f"{int(np.prod(shape))}. Pass the shape {shape}."
+        )
+    return np.broadcast_to(flat[0], shape).copy() if flat.size == 1 else flat.reshape(shape)
 
 
 def _check_bounds(found):

@@ -16,6 +16,10 @@ class Box(NamedTuple):
         xp = namespace(theta)
         return xp.minimum(xp.maximum(theta, self.lower), self.upper)
 
+    def holds(self, theta):
+        """Whether theta lies in the box."""
+        return bool(namespace(theta).all((self.lower <= theta) & (theta <= self.upper)))
+
     def free(self, theta, grad):
         """A mask (p,) like theta: 0 where theta is on a bound and -grad points outwards, else 1."""
         held = ((theta <= self.lower) & (grad > 0)) | ((theta >= self.upper) & (grad < 0))

@@ -84,24 +84,29 @@ def _complex_step(f, theta, j, F, h, room):
 
 
 def along(theta, u, size, error, box):
-    """Two points on the line along u, and their distance in units of u, for a difference of derivatives.
+    """Ends of lines whose differences of derivatives add up to that along u.
 
-    `error` is the relative error of the derivatives; the distance balances it with the difference's own.
+    One line through theta, or where that leaves the box two that start there: one in the entries of u that have more
+    room ahead, one in the others, backwards. `error` is the relative error of the derivatives; the length balances it
+    with the difference's own.
 
     Returns
     -------
-    upper, lower : (p,)
-    distance : float
+    lines : list of (end (p,), start (p,), distance in units of u, below 0 for a line backwards)
     """
     h = error ** (1 / 3) / max(float(np.max(np.abs(u) / scale(theta, size))), np.finfo(np.float64).tiny)
-    below, above = (h, h) if box is None else (min(h, _room(theta, -u, box)), min(h, _room(theta, u, box)))
-    if min(below, above) < 0.5 * h:  # one side
-        below, above = (0.0, above) if above >= below else (below, 0.0)
-    return theta + above * u, theta - below * u, above + below
+    if box is None or (box.holds(theta + h * u) and box.holds(theta - h * u)):
+        return [(theta + h * u, theta - h * u, 2 * h)]
+    ahead = np.minimum(_room(theta, u, box), h) >= np.minimum(_room(theta, -u, box), h)
+    lines = []
+    for sign, part in ((1.0, np.where(ahead, u, 0.0)), (-1.0, np.where(ahead, 0.0, -u))):
+        if part.any():
+            a = min(h, float(np.min(_room(theta, part, box))))
+            lines.append((box.inside(theta + a * part), theta, sign * a))
+    return lines
 
 
 def _room(theta, u, box):
-    """The largest a with theta + a u in the box."""
+    """For each entry the largest a with theta + a u in the box, (p,)."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        steps = np.where(u > 0, (box.upper - theta) / u, np.where(u < 0, (box.lower - theta) / u, np.inf))
-    return float(np.min(steps))
+        return np.where(u > 0, (box.upper - theta) / u, np.where(u < 0, (box.lower - theta) / u, np.inf))

@@ -199,6 +199,13 @@ class Parametric:
         if not u.any():
             return 0 * u
         derivative = self.derivative
-        *ends, distance = differences.along(tape.theta, u, derivative.size, derivative.error, derivative.box)
-        upper, lower = (self.pullback(self.forward(end, tape.X), V).total() for end in ends)
-        return (upper - lower) / distance
+        lines = differences.along(tape.theta, u, derivative.size, derivative.error, derivative.box)
+        return sum(
+            (self._transposed(tape, end, V) - self._transposed(tape, start, V)) / distance
+            for end, start, distance in lines
+        )
+
+    def _transposed(self, tape, theta, V):
+        """J(theta)'V (p,) on the rows of a tape."""
+        there = tape if theta is tape.theta else self.forward(theta, tape.X)
+        return self.pullback(there, V).total()

@@ -1,7 +1,8 @@
 r"""L-BFGS: quasi-Newton steps from the last few changes of parameters and gradient (Liu & Nocedal 1989).
 
-The iterations are SciPy's. An objective that is not finite is shown to it as a finite value far above every other, so
-that its line search comes back.
+The iterations are SciPy's. Where the objective is not finite, at theta_1 + s say, it is shown as rising as much as it
+should have fallen, to f_1 + |g_1's|: the line search then comes back by a factor of about ten. A value far above every
+other would send it back to where no decrease is seen any more.
 """
 
 import math
@@ -14,7 +15,7 @@ from ..backend.namespace import dot, finite, namespace, rounding, to_numpy
 from .damping import ROUNDINGS
 from .protocol import COUNT, Report
 
-WALL = 1e150  # the value shown where there is none
+WALL = 1e150  # the most that is shown where there is no value
 
 
 @dataclass(eq=False, repr=False)
@@ -64,12 +65,14 @@ class LBFGS(BaseEstimator):
         xp, seen, slope, box = namespace(theta), [theta, objective.value(theta)], [theta, theta], objective.box
 
         def value_and_grad(x):
-            here = objective.point(xp.asarray(x, dtype=theta.dtype))
+            there = xp.asarray(x, dtype=theta.dtype)
+            here = objective.point(there)
             grad, value = here.grad if box is None else here.full_grad, here.value
             slope[1] = grad
             if math.isfinite(value) and finite(xp, grad):
                 return value, to_numpy(grad)
-            return WALL, 0 * x
+            rise = abs(dot(xp, slope[0], there - seen[0]))
+            return (min(seen[1] + rise, WALL) if math.isfinite(seen[1] + rise) else WALL), 0 * x
 
         def callback(intermediate_result):
             (first, value), g = seen, slope[0]
@@ -90,7 +93,7 @@ class LBFGS(BaseEstimator):
         result = minimize(
             value_and_grad, start, jac=True, method="L-BFGS-B", bounds=bounds, callback=callback, options=options
         )
-        return result.nit < max_iter
+        return result.status != 1  # iterations or evaluations used up
 
 
 def _rate(xp, s, g):

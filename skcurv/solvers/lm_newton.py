@@ -19,8 +19,7 @@ the outputs along alpha v,
 
 Where C + D + lambda M is not positive definite, v is no number and lambda rises too.
 
-In a box (projected Levenberg-Marquardt), the entries of v that would leave it end on its border and the others are
-solved for anew, with the former fixed, until none leaves; alpha is at most 1 there.
+In a box, v is the minimiser there of the damped model g'v + v'(C + D + lambda M)v / 2, and alpha at most 1.
 """
 
 import math
@@ -37,6 +36,8 @@ from .protocol import POSITIVE, Report, generator
 TRIES = 20  # by Nielsen's rule each doubles the factor on lambda: together beyond any scale
 START = 1e-3  # lambda at the start, relative to the largest entry of diag C / M (Madsen et al. 2004, eq. 3.14)
 WALL = 1e150  # damping that fixes a parameter
+OUTWARDS = 1 + 1e-12  # a way to the border, so that rounding does not end before it
+PIVOTS = 10  # of a block of entries without progress, before single ones
 BEND = 0.75  # most of 2 |a| / |alpha v|
 SAMPLE = 2  # purpose of a draw
 SCALINGS = ("auto", "identity", "diagonal", "relative")
@@ -193,6 +194,8 @@ class LMNewton(BaseEstimator):
         xp, shift = namespace(here.theta), lam * M + here.objective.shift(here.theta)
         v = -C.solve(here.grad, shift)
         v = v if here.objective.box is None else _inside(here, C, shift, v)
+        if not finite(xp, v):
+            return v, math.nan, math.nan
         slope, bend = slope_and_bend(here, self.curvature, v)
         alpha = -slope / ((bend + lam * dot(xp, M * v, v)) or 1.0)
         alpha = alpha if here.objective.box is None else min(alpha, 1.0)
@@ -207,17 +210,30 @@ def _layered(here):
 
 
 def _inside(here, C, shift, v):
-    """v with the entries that would leave the box on its border, and the others solved for anew."""
+    """The minimiser v of the damped model in the box, from that without it; NaN where none is found.
+
+    By block principal pivoting (Judice & Pires 1994): all entries that leave the box become fixed and all fixed ones
+    that the model's slope draws inside become free, but where that brings no fewer of them for a while the last one
+    alone.
+    """
     xp, box, theta = namespace(v), here.objective.box, here.theta
-    fixed = xp.zeros_like(theta, dtype=xp.bool)
-    while True:
-        leaving = ((theta + v < box.lower) | (theta + v > box.upper)) & ~fixed
-        if not bool(xp.any(leaving)):
+    nothing, places = xp.zeros_like(v), xp.arange(v.shape[0])
+    fixed, least, patience = xp.zeros_like(v, dtype=xp.bool), v.shape[0] + 1, PIVOTS
+    for _ in range(PIVOTS * (v.shape[0] + 1)):
+        border = xp.where(fixed, OUTWARDS * (box.inside(theta + v) - theta), nothing)
+        if bool(xp.any(fixed)):
+            rest = xp.where(fixed, border, here.grad + C.mv(border))  # any number will do where it is fixed
+            v = xp.where(fixed, border, -C.solve(rest, xp.where(fixed, xp.full_like(v, WALL), shift + nothing)))
+        slope = here.grad + C.mv(v) + shift * v
+        drawn = fixed & (((theta + v <= box.lower) & (slope < 0)) | ((theta + v >= box.upper) & (slope > 0)))
+        wrong = drawn | (((theta + v < box.lower) | (theta + v > box.upper)) & ~fixed)
+        count = int(xp.sum(xp.astype(wrong, xp.int64)))
+        if not count:
             return v
-        fixed = fixed | leaving
-        border = xp.where(fixed, box.inside(theta + v) - theta, xp.zeros_like(v))
-        rest = xp.where(fixed, border, here.grad + C.mv(border))  # any number will do where it is fixed
-        v = xp.where(fixed, border, -C.solve(rest, xp.where(fixed, xp.full_like(v, WALL), shift + xp.zeros_like(v))))
+        least, patience = (count, PIVOTS) if count < least else (least, patience - 1)
+        last = places == xp.max(xp.where(wrong, places, -xp.ones_like(places)))
+        fixed = fixed ^ (wrong if patience > 0 else last)
+    return v * math.nan
 
 
 def _geodesic(here, C, shift, M, v):
@@ -225,6 +241,9 @@ def _geodesic(here, C, shift, M, v):
     loss, batch, xp = here.objective.loss, here.batch, namespace(v)
     V = batch.weights[:, None] * loss.ggnp(here.tape.F, batch.Y, second_derivative(here, v))
     a = -0.5 * C.solve(here.pullback(V).total(), shift)
+    if here.objective.box is not None:  # what ends on the border stays there
+        box, there = here.objective.box, here.theta + v
+        a = xp.where((there > box.lower) & (there < box.upper), a, xp.zeros_like(a))
     return a if 4 * dot(xp, M * a, a) <= BEND**2 * dot(xp, M * v, v) else xp.full_like(a, xp.nan)
 
 
@@ -235,7 +254,15 @@ def _length(here, u):
 
 
 def second_derivative(here, u):
-    """The second derivative of the outputs F (n, k) along u: a central difference, of error about sqrt(eps)."""
-    h = rounding(u) ** 0.25 / (_length(here, u) or 1.0)
-    ahead, behind = here.moved(h * u).tape.F, here.moved(-h * u).tape.F
-    return (ahead - 2 * here.tape.F + behind) / h / h  # h^2 may overflow
+    """The second derivative of the outputs F (n, k) along u: a central difference, of error about sqrt(eps).
+
+    Where that would leave the box, for theta + u in it, a difference ahead, of error about eps^(1/4).
+    """
+    h, box = rounding(u) ** 0.25 / (_length(here, u) or 1.0), here.objective.box
+    if box is None or (box.holds(here.theta + h * u) and box.holds(here.theta - h * u)):
+        steps = h, -h, 0.0
+    else:
+        h = min(h, 0.5)
+        steps = 2 * h, 0.0, h
+    first, last, middle = (here.moved(step * u).tape.F if step else here.tape.F for step in steps)
+    return (first - 2 * middle + last) / h / h  # h^2 may overflow

@@ -97,7 +97,7 @@ class _Watch:
         return self.stale >= self.patience
 
 
-def train(solver, objective, theta, budget, seed, started, resumed=None, validate=None, tell=None):
+def train(solver, objective, theta, budget, seed, started, resumed=None, validate=None, tell=None, warn=None):
     """Run a solver.
 
     Parameters
@@ -116,6 +116,8 @@ def train(solver, objective, theta, budget, seed, started, resumed=None, validat
     validate : callable theta -> score, higher is better, default=None
     tell : callable str -> None, default=None
         Called with one line an epoch.
+    warn : callable str -> None, default=None
+        Called in place of the warning.
 
     Returns
     -------
@@ -136,7 +138,7 @@ def train(solver, objective, theta, budget, seed, started, resumed=None, validat
         else:
             epochs = _epochs(solver, objective, first, budget, seed, state, history.last("epoch"))
             ended, *end = _run(epochs, follow)
-        return _finish(solver, objective, budget, (theta + 0, value), end, history, watch, ended)
+        return _finish(solver, objective, budget, (theta + 0, value), end, history, watch, ended, warn or _warn)
 
 
 class _Epoch(NamedTuple):
@@ -220,7 +222,7 @@ def _run_whole(solver, objective, theta, budget, follow):
     return end[1] or ("converged" if converged else "budget"), end[0], end[0], None
 
 
-def _finish(solver, objective, budget, start, end, history, watch, ended):
+def _finish(solver, objective, budget, start, end, history, watch, ended, warn):
     """Choose the point to return, and warn once if this is not the plain end of a run."""
     (theta, last, state), iteration = end, history.last("iteration")
     loss, limit = objective.value(theta), max(start[1], history.start)
@@ -232,9 +234,9 @@ def _finish(solver, objective, budget, start, end, history, watch, ended):
     if watch.validated is not None:
         theta, loss = watch.validated, objective.value(watch.validated)
     if failure:
-        _warn(f"solver={solver.name!r} failed: {failure}. The best point seen is kept. Remedy: {solver.remedy}.")
+        warn(f"solver={solver.name!r} failed: {failure}. The best point seen is kept. Remedy: {solver.remedy}.")
     elif ended == "budget" and budget.tol > 0:
-        _warn(
+        warn(
             f"solver={solver.name!r} used up max_iter={budget.max_iter} after {iteration} iterations before the loss "
             "settled. Remedy: raise max_iter, or set tol=0 if this budget is what you want."
         )

@@ -2,11 +2,12 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize as scipy_minimize
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from skcurv import CurvatureMLPClassifier, CurvatureMLPRegressor
+from skcurv import CurvatureMLPClassifier, CurvatureMLPRegressor, minimize
 from skcurv.solvers import LBFGS
 from skcurv.solvers.loop import Budget, train
 from skcurv.solvers.protocol import Report
@@ -56,12 +57,13 @@ def test_a_start_at_the_optimum_is_one_row():
 
 
 class _Cliff:
-    """An objective x^2 / 2 that is infinite beyond |x| = 3, from 2."""
+    """An objective x^2 / 2 that falls steeply from 2.9 on, and is infinite beyond |x| = 3."""
 
     box = None
 
     def value(self, theta):
-        return float(theta @ theta) / 2 if abs(theta[0]) < 3 else np.inf
+        x = float(theta[0])
+        return x**2 / 2 - 100 * max(0.0, x - 2.9) if abs(x) < 3 else np.inf
 
     def point(self, theta):
         return type("Here", (), {"value": self.value(theta), "grad": theta - 100 * (theta > 2.9)})
@@ -77,8 +79,29 @@ def test_it_comes_back_from_where_the_objective_is_infinite():
         return False
 
     LBFGS().minimise(_Cliff(), np.array([2.95]), 50, see)
-    assert abs(ends[-1]) < 3
-    assert min(map(abs, ends)) <= 2.95
+    assert 2.95 < ends[0] <= ends[-1] < 3
+
+
+def test_walls_without_a_value_are_no_end():
+    """log, and a division by zero beyond 100: the first steps go far behind either."""
+
+    def fun(t):
+        return 0.5 * (np.log(t[0]) - 1) ** 2 + 0 / (float(t[0].real) < 100)
+
+    for start in (1e-3, 30.0, 99.0):
+        found = minimize(fun, [start], solver="lbfgs")
+        assert found.x[0] == pytest.approx(np.e, rel=1e-6)
+        assert found.success
+
+
+def test_evaluations_that_are_used_up_are_no_convergence(monkeypatch):
+    def few(*arguments, options, **others):
+        return scipy_minimize(*arguments, options={**options, "maxfun": 5}, **others)
+
+    monkeypatch.setattr("skcurv.solvers.lbfgs.minimize", few)
+    result = minimize(lambda t: np.sum(np.cosh(t) + t**4), np.full(2, 3.0), solver="lbfgs")
+    assert (result.success, result.status) == (False, 1)
+    assert 0 < result.nit < 1000
 
 
 @pytest.mark.parametrize("estimator", [CurvatureMLPClassifier, CurvatureMLPRegressor])
