@@ -85,7 +85,7 @@ class CurvatureClassifier(ClassifierMixin, BaseCurvatureModel):
     dispersion_ : float
         1.
     dof_ : int
-        Targets minus free parameters.
+        Labels minus free parameters; of multilabel targets those of all columns.
     log_likelihood_, aic_, bic_ : float
         Where the loss is a likelihood.
     classes_ : ndarray of shape (n_classes,)

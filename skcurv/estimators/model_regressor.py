@@ -88,7 +88,7 @@ class CurvatureRegressor(RegressorMixin, BaseCurvatureModel):
     dispersion_ : float
         The residual variance, or the scale of the loss's distribution; 1 where it is known.
     dof_ : int
-        Targets minus free parameters.
+        Targets, of all outputs, minus free parameters.
     log_likelihood_, aic_, bic_ : float
         Where the loss is a likelihood. For "squared_error" the variance counts as one more parameter.
     loss_ : float
