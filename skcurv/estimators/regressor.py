@@ -220,7 +220,7 @@ class CurvatureMLPRegressor(RegressorMixin, BaseCurvatureMLP):
         """
         F, shift = self._raw_outputs(X), None
         loss = self.loss_function_
-        if return_std and not hasattr(loss, "scale"):
+        if return_std and not callable(getattr(loss, "scale", None)):
             raise ValueError(
                 f"return_std=True was given where loss={loss.name!r} predicts no standard deviation. Allowed is "
                 "return_std=False. Use loss='gaussian_nll' to predict one."

@@ -43,7 +43,7 @@ class Offset:
         return Y[:, : self.k]
 
     def shifted(self, F, Y):
-        """F + O (n, r): where the loss is taken, and where targets are drawn."""
+        """F + O (n, r): where the loss is taken, and where `draws.drawn` draws targets."""
         return F + Y[:, self.k :]
 
     def value(self, F, Y):

@@ -155,10 +155,9 @@ class MLP:
             tangent += tape.spare.product(RA, self.layout.block(tape.theta, layer)[:-1, :])
         return tangent
 
-    def relative(self, theta, u):
-        """The length of a tangent u in units of the parameters: |u| / (1 + |theta|^2)^(1/2)."""
-        xp = namespace(u)
-        return (dot(xp, u, u) / (1 + dot(xp, theta, theta))) ** 0.5
+    def scale(self, theta):
+        """The size of the parameters, one for all: (1 + |theta|^2)^(1/2)."""
+        return (1 + dot(namespace(theta), theta, theta)) ** 0.5
 
     def second_order(self, tape, V, u):
         """(sum_i V_i . d2 F_i / d theta^2) u (p,): the Hessian is the GGN plus this."""

@@ -1,8 +1,9 @@
 r"""Levenberg-Marquardt: (C + lambda M + D) d = -g, lambda by the gain ratio.
 
-Symbols: C a curvature matrix of the mean loss (p, p), M = I or the running maximum of diag C (Marquardt 1963; More
-1978), D = l2 on weights the penalty's Hessian, g the gradient, m(d) = g'd + d'(H + D)d / 2 the undamped model, H the
-Hessian for C = H and else the Gauss-Newton matrix.
+Symbols: C a curvature matrix of the mean loss (p, p), M = I, the running maximum of diag C (Marquardt 1963; More
+1978), or diag(1 / s^2) with s the sizes of the parameters, so that lambda weighs relative changes, D = l2 on weights
+the penalty's Hessian, g the gradient, m(d) = g'd + d'(H + D)d / 2 the undamped model, H the Hessian for C = H and else
+the Gauss-Newton matrix.
 
     repeat:  v = -(C + D + lambda M)^-1 g
              alpha = -g'v / v'(H + D + lambda M)v           (1 where C = H)
@@ -38,6 +39,7 @@ START = 1e-3  # lambda at the start, relative to the largest entry of diag C / M
 WALL = 1e150  # damping that fixes a parameter
 BEND = 0.75  # most of 2 |a| / |alpha v|
 SAMPLE = 2  # purpose of a draw
+SCALINGS = ("auto", "identity", "diagonal", "relative")
 
 
 class LMState(NamedTuple):
@@ -75,10 +77,12 @@ class LMNewton(BaseEstimator):
         the model; the squares of the loss gradients. The step of the last two is scaled by the exact model.
     rule : {"nielsen", "classical"}, default="nielsen"
         How :math:`\lambda` follows the gain ratio: smoothly, or by a factor of 10 down and up.
-    scaling : {"auto", "identity", "diagonal"}, default="auto"
-        :math:`M`: the identity, or the running maximum of :math:`\mathrm{diag}\, C`. With the latter and without a
-        penalty the steps do not depend on the units of the parameters, nor on those of the columns of X. "auto" takes
-        "identity" for multilayer perceptrons and "diagonal" for model functions.
+    scaling : {"auto", "identity", "diagonal", "relative"}, default="auto"
+        :math:`M`: the identity; the running maximum of :math:`\mathrm{diag}\, C`; or :math:`1 / s^2` with :math:`s` the
+        present sizes of the parameters, at least a hundredth of those at the start. With the latter two and without a
+        penalty the steps do not depend on the units of a model function's parameters. "auto" takes "identity" for
+        multilayer perceptrons and "relative" for model functions: where the start is far off, the running maximum
+        remembers a curvature that is long gone.
     geodesic : {"auto"} or bool, default="auto"
         Whether the step follows the curved path of the outputs to second order, and is rejected where that path bends
         too much, for one more solve and two more evaluations of the model a try; with ``curvature="ggn"`` only. "auto"
@@ -114,7 +118,7 @@ class LMNewton(BaseEstimator):
         "structure": (lambda s: s in ("auto", *STRUCTURES), "one of 'auto', 'dense', 'gram', 'layer'"),
         "curvature": (lambda s: s in CURVATURES, "one of 'ggn', 'hessian', 'fisher', 'empirical-fisher'"),
         "rule": (lambda s: s in RULES, "one of 'nielsen', 'classical'"),
-        "scaling": (lambda s: s in ("auto", "identity", "diagonal"), "one of 'auto', 'identity', 'diagonal'"),
+        "scaling": (lambda s: s in SCALINGS, f"one of {', '.join(map(repr, SCALINGS))}"),
         "geodesic": (lambda b: b == "auto" or isinstance(b, bool), "'auto', True or False"),
         "memory_limit": POSITIVE,
     }
@@ -172,13 +176,17 @@ class LMNewton(BaseEstimator):
 
     def _scale(self, here, diagonal, top):
         """M, the first and the least lambda, and the running maximum of the diagonal."""
-        xp, eps = namespace(diagonal), rounding(diagonal)
-        layered = _layered(here)
-        if self.scaling == "identity" or (self.scaling == "auto" and layered):
-            return 1.0, START * float(xp.max(diagonal)), eps**0.5 * (float(xp.mean(diagonal)) or 1.0), None
-        top = diagonal if top is None else xp.maximum(top, diagonal)
-        floor = eps * (float(xp.max(top)) or 1.0)
-        return xp.maximum(top, xp.full_like(top, floor)), START, eps**0.5 if layered else eps, top
+        xp, eps, layered = namespace(diagonal), rounding(diagonal), _layered(here)
+        scaling, low = self.scaling, eps**0.5 if layered else eps
+        if scaling == "auto":
+            scaling = "identity" if layered else "relative"
+        if scaling == "diagonal":
+            top = diagonal if top is None else xp.maximum(top, diagonal)
+            M = xp.maximum(top, xp.full_like(top, eps * (float(xp.max(top)) or 1.0)))
+            return M, START, low * float(xp.max(diagonal / M)), top
+        M = 1.0 if scaling == "identity" else 1 / here.objective.network.scale(here.theta) ** 2
+        relative = diagonal / M
+        return M, START * float(xp.max(relative)), low * (float(xp.mean(relative)) or 1.0), None
 
     def _try(self, here, C, lam, M):
         """The step d, alpha, and the undamped model's value at alpha v."""
@@ -220,8 +228,14 @@ def _geodesic(here, C, shift, M, v):
     return a if 4 * dot(xp, M * a, a) <= BEND**2 * dot(xp, M * v, v) else xp.full_like(a, xp.nan)
 
 
+def _length(here, u):
+    """|u| in units of the parameters' sizes."""
+    u = u / here.objective.network.scale(here.theta)
+    return dot(namespace(u), u, u) ** 0.5
+
+
 def second_derivative(here, u):
     """The second derivative of the outputs F (n, k) along u: a central difference, of error about sqrt(eps)."""
-    h = rounding(u) ** 0.25 / (here.objective.network.relative(here.theta, u) or 1.0)
+    h = rounding(u) ** 0.25 / (_length(here, u) or 1.0)
     ahead, behind = here.moved(h * u).tape.F, here.moved(-h * u).tape.F
-    return (ahead - 2 * here.tape.F + behind) / h**2
+    return (ahead - 2 * here.tape.F + behind) / h / h  # h^2 may overflow

@@ -133,7 +133,7 @@ def test_every_step_descends_towards_a_stationary_point(c, structure):
 
 @pytest.mark.parametrize("curvature", CURVATURES)
 @pytest.mark.parametrize("rule", ["nielsen", "classical"])
-@pytest.mark.parametrize("scaling", ["identity", "diagonal"])
+@pytest.mark.parametrize("scaling", ["identity", "diagonal", "relative"])
 def test_every_variant_lowers_the_objective(curvature, rule, scaling):
     p = problem(case("two layers", "multinomial"), n=30)
     values = [h.value for h in _run(LMNewton("auto", curvature, rule, scaling), p.point(), 10)]
