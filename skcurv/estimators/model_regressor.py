@@ -1,17 +1,17 @@
 """Regression by a user's model function."""
 
 import numpy as np
-from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, validate_data
 
 from ..data import RealTargets
 from ..losses.registry import REGRESSION, concrete
 from .model_base import BaseCurvatureModel
-from .offsets import of_outputs, of_targets
+from .offsets import added, of_outputs, of_targets
 from .parameters import MODEL_REGRESSOR, checked_loss
+from .scoring import ScoringWithOffset
 
 
-class CurvatureRegressor(RegressorMixin, BaseCurvatureModel):
+class CurvatureRegressor(ScoringWithOffset, BaseCurvatureModel):
     r"""Estimate the parameters of a model function of your own, with standard errors.
 
     Minimises the weighted mean of the losses of :math:`F_i = f(X_i, \theta)` against :math:`y_i`, plus
@@ -233,12 +233,13 @@ class CurvatureRegressor(RegressorMixin, BaseCurvatureModel):
         X = validate_data(self, X, dtype=np.float64, reset=False)
         loss, k = self.loss_function_, self.targets_.n_outputs
         tape = self.objective_.network.forward(self.theta_, X)
-        F, shift = tape.F, 0.0
+        F, shift = tape.F, None
         if offset is not None and loss.location_scale:
             shift = of_targets(offset, len(F), k)
         elif offset is not None:
             F = F + of_outputs(offset, len(F), k, F.shape[1])
-        y = self.targets_.decode(loss.predict(F) + shift)
+        y = self.targets_.decode(loss.predict(F))
+        y = y if shift is None else added(y, shift)
         return (y, self.targets_.decode(self._std(F, tape.J))) if return_std else y
 
     def _domains(self):

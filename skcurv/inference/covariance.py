@@ -6,7 +6,9 @@ With W the sum of all weights, C the curvature of the mean loss, D the penalty's
     hessian    phi H^-1,  C the exact Hessian                           (observed information)
     sandwich   H^-1 (sum_i w_i^2 g_i g_i') H^-1 n / (n - p)             (White 1980; MacKinnon & White 1985, HC1)
 
-g_i the gradient of row i's loss. phi is 1 where exp(-l) is a density, or where weights are 1 / sigma^2; else Pearson's
+g_i the gradient of row i's loss. Where exp(-l) is no density, S S' may be a bound of the loss's Hessian, and the
+sandwich has that Hessian itself in C, at a kink one that counts the residuals near it (Powell 1991). phi is 1 where
+exp(-l) is a density, or where weights are 1 / sigma^2; else Pearson's
 
     phi = sum_i w_i (y_i - mu_i)^2 / V(mu_i) / (n k - p)                (McCullagh & Nelder 1989, section 4.5.2)
 
@@ -126,6 +128,8 @@ def covariance(here, cov_type, absolute_sigma, exclusive=False):
         open_ = np.ix_(~held, ~held)
         C = _curvature(here, "ggn")[open_]
         H = _curvature(here, "hessian")[open_] if kind == "hessian" else C
+        if kind == "sandwich" and objective.loss.likelihood == "none":
+            H = _bread(here)[open_]
         part, directions, scale[~held] = _inverse(H, C, objective.network.derivative.error)
         null = np.zeros((p, directions.shape[1]))
         null[~held] = directions
@@ -159,6 +163,15 @@ def _curvature(here, what):
     """The information (p, p) by the Hessian or the Gauss-Newton matrix."""
     C = matrix(here, "dense", what, None).C + np.diag(here.objective.shift(here.theta))
     return here.objective.data.total_weight * C
+
+
+def _bread(here):
+    """The information (p, p) by the exact Hessian of the loss, where S S' bounds it: sum_i w_i J_i' l''_i J_i."""
+    (loss, F, Y), J, w = _parts(here), here.tape.J, here.batch.weights
+    loss = loss.for_errors(F, Y, w) if hasattr(loss, "for_errors") else loss
+    bent = np.stack([loss.hessp(F, Y, J[:, :, j]) for j in range(J.shape[2])], axis=2)
+    C = np.einsum("n,nkp,nkq->pq", w, J, bent)
+    return here.objective.data.total_weight * (C + np.diag(here.objective.shift(here.theta)))
 
 
 def _inverse(H, C, error):
