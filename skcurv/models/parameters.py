@@ -225,13 +225,7 @@ def _bounds(all_of_them, bounds):
     if bounds is None:
         return lower, upper
     if not isinstance(bounds, Mapping):
-        ends = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
-        if len(ends) != 2:
-            raise ValueError(
-                f"bounds={bounds!r} was given. Allowed is a dict of (lower, upper) by name, or the pair (lower, upper) "
-                "for all parameters. Pass one of these."
-            )
-        return tuple(np.broadcast_to(np.asarray(end, np.float64), lower.shape).copy() for end in ends)
+        return _ends((bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds, lower.shape, "all parameters")
     parts = dict(zip(all_of_them.names, zip(all_of_them.shapes, all_of_them.slices, strict=True), strict=True))
     unknown = [name for name in bounds if name not in parts]
     if unknown:
@@ -239,11 +233,24 @@ def _bounds(all_of_them, bounds):
             f"bounds names {unknown}, where the model's parameters are {list(parts)}. Allowed are these names. Correct "
             "or leave out the others."
         )
-    for name, (low, high) in bounds.items():
+    for name, ends in bounds.items():
         shape, place = parts[name]
-        lower[place] = np.broadcast_to(-np.inf if low is None else low, shape).ravel()
-        upper[place] = np.broadcast_to(np.inf if high is None else high, shape).ravel()
+        low, high = _ends(ends, shape, repr(name))
+        lower[place], upper[place] = low.ravel(), high.ravel()
     return lower, upper
+
+
+def _ends(ends, shape, whose):
+    """Lower and upper bounds of a shape, None for none."""
+    try:
+        low, high = ends
+        low, high = -np.inf if low is None else low, np.inf if high is None else high
+        return tuple(np.broadcast_to(np.asarray(end, dtype=np.float64), shape).copy() for end in (low, high))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"bounds of {whose} are {ends!r}. Allowed is a pair (lower, upper) of numbers or arrays of shape {shape}, "
+            "None for no bound. Pass such a pair for all parameters, or a dict with one for each name."
+        ) from error
 
 
 def _check_bounds(found):
