@@ -50,6 +50,12 @@ class Inferring:
                 "errors are infinite. Fix some of them with fixed=, or write the model with fewer parameters.",
                 stacklevel=6,
             )
+        elif np.isnan(found.stderr[~found.held]).any():
+            warnings.warn(
+                "The curvature at the estimates is not finite, so that standard errors are NaN. They need derivatives "
+                "of the model that are. Scale the data, or start elsewhere.",
+                stacklevel=6,
+            )
 
     def _quantile(self, level):
         """Of Student's t where the dispersion is estimated, of the normal distribution where it is known."""
@@ -197,7 +203,10 @@ class Inferring:
             return "at its bound"
         if label in self.undetermined_:
             return "not determined by the data"
-        return "" if self.dof_ > 0 else "no degrees of freedom left"
+        if self.dof_ <= 0:
+            return "no degrees of freedom left"
+        place = self.labels_.index(label)
+        return "no finite curvature" if np.isnan(self.cov_[place, place]) else ""
 
     def _std(self, F, J):
         """The predicted mean's standard error (n, k), from the parameters' covariance by the delta method.
@@ -212,4 +221,5 @@ class Inferring:
             h = STEPS["3-point"] * np.maximum(np.abs(F[:, c]), 1.0)[:, None] * np.eye(F.shape[1])[c]
             slope = (loss.predict(F + h) - loss.predict(F - h)) / (2 * h[:, c])[:, None]
             D += slope[:, :, None] * J[:, c, None, :]
-        return self.covariance_.stderr_of(D)
+        with np.errstate(invalid="ignore", over="ignore"):
+            return self.covariance_.stderr_of(D)

@@ -133,8 +133,8 @@ def covariance(here, cov_type, absolute_sigma, exclusive=False):
         part, directions, scale[~held] = _inverse(H, C, objective.network.derivative.error)
         null = np.zeros((p, directions.shape[1]))
         null[~held] = directions
-        n = objective.data.n
-        found[open_] = part @ _scores(here)[open_] @ part * (n / max(n - p, 1)) if kind == "sandwich" else phi * part
+        n, influence = objective.data.n, _scores(here)[:, ~held] @ part if kind == "sandwich" else None
+        found[open_] = phi * part if influence is None else influence.T @ influence * (n / max(n - p, 1))
     return Covariance(found, null, scale, held, phi, degrees, kind)
 
 
@@ -177,11 +177,14 @@ def _bread(here):
 def _inverse(H, C, error):
     """The inverse of H (p, p) on what the data determine, the directions that they do not, and the units of those.
 
+    The inverse is NaN where H is not finite.
     Directions that C does not see, and H no more than by the error of its differences, are not determined.
     """
     scale = np.sqrt(np.abs(np.diagonal(H)))
     scale[scale == 0] = 1.0
     H, C = (M / np.outer(scale, scale) for M in (H, C))
+    if not (np.isfinite(H).all() and np.isfinite(C).all()):
+        return np.full(H.shape, np.nan), np.zeros((len(scale), 0)), np.ones_like(scale)
     N, _, _ = _split(C)
     t, R = np.linalg.eigh(N.T @ H @ N)
     N = N @ R[:, t <= ROUNDINGS * error ** (2 / 3)]
@@ -199,10 +202,9 @@ def _split(H):
 
 
 def _scores(here):
-    """sum_i w_i^2 g_i g_i' (p, p), w_i raw weights."""
+    """The rows w_i g_i (n, p), w_i raw weights."""
     w = here.batch.weights * here.objective.data.total_weight
-    g = here.pullback(w[:, None] * here.objective.loss.grad(here.tape.F, here.batch.Y)).rows()
-    return g.T @ g
+    return here.pullback(w[:, None] * here.objective.loss.grad(here.tape.F, here.batch.Y)).rows()
 
 
 def log_likelihood(here, absolute_sigma):

@@ -1,5 +1,6 @@
 """Where data do not determine all parameters: which, in words, and the errors of those that they do determine."""
 
+import re
 import warnings
 
 import numpy as np
@@ -215,3 +216,26 @@ def test_labels_of_one_column_twice():
         clf = classifier(start=np.zeros(3)).fit(np.column_stack([X, x]), labels)
     assert len(caught) == 1
     np.testing.assert_allclose(clf.stderr_["theta"][0], 0.515492116880727, rtol=1e-6)  # as without the second
+
+
+def endless(X, a, c):
+    return np.column_stack([np.full(len(X), np.inf), np.ones(len(X))])
+
+
+def test_a_curvature_that_is_not_finite_is_a_warning():
+    reg, caught = fitted(sum_at(0.0), {"a": 1.0, "c": 0.0}, jac=endless, check_jac=False)
+    messages = [str(one.message) for one in caught]
+    assert len(messages) == 2
+    assert re.match(r"solver='lm-newton' failed: the loss is no longer finite.*Remedy", messages[0])
+    assert re.match(r"The curvature at the estimates is not finite.* NaN\. .*\. Scale", messages[1])
+    assert reg.params_ == {"a": 1.0, "c": 0.0}
+    assert np.isnan(list(reg.stderr_.values())).all()
+    assert reg.summary().count("no finite curvature") == 2
+    assert np.isnan(reg.predict(D, return_std=True)[1]).all()
+
+
+def sum_at(b):
+    def model(X, a, c):
+        return sum_of_two(X, a, b, c)
+
+    return model
