@@ -5,8 +5,8 @@ of scikit-learn's own example of Poisson regression: driver's and vehicle's age 
 power, fuel, region and area one-hot, the logarithm of the density and the bonus-malus standardised. A quarter of the
 rows is kept aside. The GLM is PoissonRegressor (newton-cholesky, alpha=1e-12) on frequencies weighted by exposure. The
 network has 64-32 relu units, the default solver and early stopping on a tenth of its rows (patience 3). Its batches
-have 4096 rows, for one row in twenty has a claim: with the default's first batches of 128 the weighted fit breaks down.
-It is fitted twice: to frequencies weighted by exposure, and to counts with log(exposure) as offset, the same likelihood.
+have 4096 rows, for one row in twenty has a claim: with the default's first batches of 128 the weighted fit fails. It is
+fitted twice: to frequencies weighted by exposure, and to counts with log(exposure) as offset, the same likelihood.
 
 How: mean Poisson deviance of the frequencies, weighted by exposure. One fit each, in a process of its own; features are
 made before the clock starts; float64 for the GLM, float32 for the network. `--quick` takes every tenth row.

@@ -12,7 +12,9 @@ A_0 = X; Z_l = A_l W_l + b_l; A_{l+1} = phi_l(Z_l); F = Z of the last layer (n, 
 
 from typing import Any, NamedTuple
 
-from ..backend.namespace import dense, dot, inner, namespace, squared
+import numpy as np
+
+from ..backend.namespace import dot, inner, namespace, squared
 from ..backend.spare import Spare
 from .activations import ACTIVATIONS
 from .layout import Layout
@@ -63,16 +65,13 @@ class LayerPairs(NamedTuple):
 
     def rows(self):
         """Every row (n, p)."""
-        return self.namespace.concat(self.layer_rows(), axis=1)
-
-    def layer_rows(self):
-        """Every row of each layer: a list of (n, (i + 1) o)."""
         xp, n = self.namespace, self.pairs[0][1].shape[0]
+        if xp is np:
+            return self.spare.rows(self.pairs)
         parts = []
         for A, G in self.pairs:
-            outer = dense(A)[:, :, None] * G[:, None, :]
-            parts.append(xp.concat([xp.reshape(outer, (n, -1)), G], axis=1))
-        return parts
+            parts += [xp.reshape(A[:, :, None] * G[:, None, :], (n, -1)), G]
+        return xp.concat(parts, axis=1)
 
     @property
     def namespace(self):

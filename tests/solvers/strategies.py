@@ -209,6 +209,7 @@ OF_LOSSES = {
 RECIPES = st.builds(
     Recipe,
     task=st.sampled_from([*REAL, *LABELS]),
+    loss=st.none(),
     n=st.integers(1, 12),
     d=st.sampled_from([1, 2, 3, 12]),
     inputs=st.sampled_from(list(INPUTS)),
