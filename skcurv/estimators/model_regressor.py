@@ -90,7 +90,8 @@ class CurvatureRegressor(ScoringWithOffset, BaseCurvatureModel):
     dof_ : int
         Targets, of all outputs, minus free parameters.
     log_likelihood_, aic_, bic_ : float
-        Where the loss is a likelihood. For "squared_error" the variance counts as one more parameter.
+        Where the loss is a likelihood. For "squared_error" the variance counts as one more parameter, unless
+        ``absolute_sigma`` says that it is known.
     loss_ : float
         The objective at `theta_`, penalty included.
     loss_curve_ : list of float
@@ -220,7 +221,8 @@ class CurvatureRegressor(ScoringWithOffset, BaseCurvatureModel):
             As for `fit`; without it, zero.
         return_std : bool, default=False
             Whether to hand back its standard error too: that of the mean, from the parameters' covariance, without the
-            scatter of single targets around it (for which the residual variance is `dispersion_`).
+            scatter of single targets around it (for which the residual variance is `dispersion_`). It is infinite where
+            the mean depends on what the data do not determine.
 
         Returns
         -------

@@ -9,6 +9,7 @@ whatever `cov_type` says: HC1 is its HC0 times that factor's root.
 import numpy as np
 import pytest
 from scipy.special import gammaln
+from scipy.stats import poisson
 
 from skcurv.losses import Tweedie
 
@@ -191,6 +192,12 @@ def test_the_profile_of_a_likelihood_is_its_ratio():
             mu = np.exp(X @ b + offset)
             b[0] += np.sum(counts - mu) / np.sum(mu)
         np.testing.assert_allclose(2 * (reg.log_likelihood_ - ll(b)), 1.6448536269514722**2, rtol=1e-4)
+
+
+def test_a_likelihood_is_without_the_penalty():
+    reg = regressor(loss="poisson", alpha=3.0).fit(X, counts, sample_weight=weights)
+    ll = weights @ poisson.logpmf(counts, np.exp(X @ reg.theta_))
+    np.testing.assert_allclose(reg.log_likelihood_, ll, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("loss", "y"), [("poisson", counts), ("gamma", positive)])

@@ -9,7 +9,7 @@ from scipy.optimize import curve_fit
 
 from skcurv import CurvatureRegressor
 
-from .samples import N, decay, decayed, decaying, t
+from .samples import N, decay, decayed, decaying, noise, t
 
 SIGMA = 0.05 + np.arange(N) % 3 / 20
 
@@ -71,6 +71,36 @@ def test_a_profile_end_is_where_the_residual_sum_has_risen_by_the_quantile():
     for end in reg.conf_interval("k", level=0.99)["k"]:
         F = (rss(end) - least) / (least / (N - 3))
         np.testing.assert_allclose(F, stats.f.ppf(0.99, 1, N - 3), rtol=1e-5)
+
+
+def constant(X, m):
+    return np.full(len(X), m)
+
+
+def constant_by_its_reciprocal(X, a):
+    return np.full(len(X), 1 / a)
+
+
+def test_profiles_do_not_depend_on_the_parameter_that_is_chosen():
+    """Of a = 1 / m they are the reciprocals of Student's interval of a mean, here six times as far on one side."""
+    y = 1 + 24 * noise
+    half = stats.t.ppf(0.975, N - 1) * np.std(y, ddof=1) / np.sqrt(N)
+    low, high = np.mean(y) - half, np.mean(y) + half
+    plain = CurvatureRegressor(constant, {"m": 1.0}).fit(t, y).conf_interval()["m"]
+    np.testing.assert_allclose(plain, (low, high), rtol=1e-5)
+    other = CurvatureRegressor(constant_by_its_reciprocal, {"a": 1.0}).fit(t, y).conf_interval()["a"]
+    np.testing.assert_allclose(other, (1 / high, 1 / low), rtol=1e-5)
+    assert 0 < low < 0.2 * np.mean(y)
+
+
+def test_an_end_is_infinite_where_the_objective_never_rises_so_far():
+    """m = exp(-a) with data about zero: a may be as large as it likes."""
+    interval = CurvatureRegressor(lambda X, a: np.full(len(X), np.exp(-a)), {"a": 1.0}).fit(t, 0.2 + noise * 10)
+    low, high = interval.conf_interval()["a"]
+    assert high == np.inf
+    y = 0.2 + 10 * noise
+    upper = np.mean(y) + stats.t.ppf(0.975, N - 1) * np.std(y, ddof=1) / np.sqrt(N)
+    assert low == pytest.approx(-np.log(upper), rel=1e-4)
 
 
 @pytest.mark.parametrize("cov_type", ["model", "sandwich"])
