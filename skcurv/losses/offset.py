@@ -12,6 +12,11 @@ from ..linalg import Dense
 STEPS, HALVINGS = 10, 20
 
 
+def without_offset(loss, F, Y):
+    """The loss proper, and the raw outputs and targets that it takes: F + O and Y without O where there are offsets."""
+    return (loss.loss, loss.shifted(F, Y), loss.targets(Y)) if isinstance(loss, Offset) else (loss, F, Y)
+
+
 class Offset:
     """A loss whose targets carry offsets.
 
