@@ -104,6 +104,11 @@ class MLP:
         leaks = tuple(phi.leak for phi in self._phi)
         return None if None in leaks else (*leaks, 1.0)
 
+    @property
+    def smooth(self):
+        """Whether the outputs have second derivatives everywhere."""
+        return all(phi.leak in (None, 1.0) for phi in self._phi)
+
     def forward(self, theta, X, spare=None):
         """The tape at theta (p,) for X (n, d), dense or CSR, in spare arrays where there are any."""
         phi, A, Z, spare = self._phi, [X], [], spare or Spare()

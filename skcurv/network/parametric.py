@@ -170,6 +170,7 @@ class Parametric:
     """
 
     leaks = None
+    smooth = True
 
     def __init__(self, function, derivative, layout):
         self.function, self.derivative, self.layout = function, derivative, layout

@@ -38,7 +38,7 @@ START = 1e-3  # lambda at the start, relative to the largest entry of diag C / M
 WALL = 1e150  # damping that fixes a parameter
 OUTWARDS = 1 + 1e-12  # a way to the border, so that rounding does not end before it
 PIVOTS = 10  # of a block of entries without progress, before single ones
-BEND = 0.75  # most of 2 |a| / |alpha v|
+BEND = 1.5  # most of 2 |a| / |alpha v|
 SAMPLE = 2  # purpose of a draw
 SCALINGS = ("auto", "identity", "diagonal", "relative")
 
@@ -87,7 +87,7 @@ class LMNewton(BaseEstimator):
     geodesic : {"auto"} or bool, default="auto"
         Whether the step follows the curved path of the outputs to second order, and is rejected where that path bends
         too much, for one more solve and two more evaluations of the model a try; with ``curvature="ggn"`` only. "auto"
-        does so for model functions, where a long first step often ends far from any minimum.
+        does so for model functions and for networks of smooth activations.
     memory_limit : float, default=2147483648
         Bytes (2 GiB) that :math:`C` and the work on it may take, above 0.
 
@@ -159,13 +159,16 @@ class LMNewton(BaseEstimator):
 
         Where none does, lambda rises once only: the next batch may be better behaved.
         """
-        lam, rule = start, RULES[self.rule]
+        lam, rule, lowered = start, RULES[self.rule], False
         for rejections in range(TRIES):
             d, alpha, predicted = self._try(here, C, lam, M)
             rho = -math.inf
             if finite(namespace(d), d):
                 there = here.moved(d)
                 if negligible(here, there, predicted):
+                    if lam > least and not lowered:  # damping alone may hide a decrease
+                        lam, lowered = least, True
+                        continue
                     lam = min(lam, rule(start, -1.0, 0))
                     return there, lam, Report(alpha, lam, converged=here.whole)
                 rho = gain_ratio(there.value - here.value, predicted)
@@ -192,7 +195,8 @@ class LMNewton(BaseEstimator):
     def _try(self, here, C, lam, M):
         """The step d, alpha, and the undamped model's value at alpha v."""
         xp, shift = namespace(here.theta), lam * M + here.objective.shift(here.theta)
-        v = -C.solve(here.grad, shift)
+        solve = C.solver(shift)
+        v = -solve(here.grad)
         v = v if here.objective.box is None else _inside(here, C, shift, v)
         if not finite(xp, v):
             return v, math.nan, math.nan
@@ -200,8 +204,8 @@ class LMNewton(BaseEstimator):
         alpha = -slope / ((bend + lam * dot(xp, M * v, v)) or 1.0)
         alpha = alpha if here.objective.box is None else min(alpha, 1.0)
         v = alpha * v
-        bends = self.geodesic is True or (self.geodesic == "auto" and self.curvature == "ggn" and not _layered(here))
-        d = v + _geodesic(here, C, shift, M, v) if bends else v
+        smooth = self.curvature == "ggn" and here.objective.network.smooth
+        d = v + _geodesic(here, solve, M, v) if self.geodesic is True or (self.geodesic == "auto" and smooth) else v
         return d, alpha, alpha * (slope + 0.5 * alpha * bend)
 
 
@@ -236,11 +240,11 @@ def _inside(here, C, shift, v):
     return v * math.nan
 
 
-def _geodesic(here, C, shift, M, v):
+def _geodesic(here, solve, M, v):
     """The second-order term a; NaN where it is too long, for the path then bends more than the model can see."""
     loss, batch, xp = here.objective.loss, here.batch, namespace(v)
     V = batch.weights[:, None] * loss.ggnp(here.tape.F, batch.Y, second_derivative(here, v))
-    a = -0.5 * C.solve(here.pullback(V).total(), shift)
+    a = -0.5 * solve(here.pullback(V).total())
     if here.objective.box is not None:  # what ends on the border stays there
         box, there = here.objective.box, here.theta + v
         a = xp.where((there > box.lower) & (there < box.upper), a, xp.zeros_like(a))

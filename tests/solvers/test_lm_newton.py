@@ -109,7 +109,8 @@ def test_the_gain_ratio_tends_to_one_as_steps_shrink(c, curvature):
 def test_gram_takes_the_dense_step(c):
     p, lam = problem(c), 0.1
     for scaling in ("identity", "diagonal"):
-        steps = [LMNewton(structure, scaling=scaling).step(p.point(), _state(lam)) for structure in ("dense", "gram")]
+        solvers = [LMNewton(structure, scaling=scaling, geodesic=False) for structure in ("dense", "gram")]
+        steps = [solver.step(p.point(), _state(lam)) for solver in solvers]
         (dense, damped, _), (gram, other, _) = steps
         reach = np.linalg.norm(dense.theta - p.theta)
         C = oracles.ggn(p)
