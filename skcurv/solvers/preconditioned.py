@@ -60,7 +60,7 @@ START = 1.0  # lambda from which the first one is searched
 LEAP = 8.0
 LEAPS = 12
 SEARCH = 0.6  # omega of the ratio r: (19/20)^(20/2)
-SEARCH_PERIOD = 2  # refreshes between searches
+SEARCH_PERIOD = 4  # refreshes between searches
 LEAST_RATIO = 0.1  # and its inverse is the most
 MOMENTUM = 0.9  # with a fixed rate
 TAIL = 5  # of the average: its weights grow like step^TAIL, so that it spans a sixth of the steps
@@ -90,6 +90,7 @@ class State:
     step: int = 0
     updates: int = 0
     statistics: Any = None
+    mean_curvature: float = 0.0
     inverse: Any = None
     ratio: float = 1.0
     c: Any = None
@@ -128,12 +129,14 @@ def averaged(here, state, recipe):
         return state
     part, updates = here.head(rows(here, recipe.statistics_fraction)), state.updates + 1
     S = columns(part, state, recipe.curvature)
-    return replace(state, statistics=recipe.form.collect(state.statistics, updates, part, S), updates=updates)
+    statistics = recipe.form.collect(state.statistics, updates, part, S)
+    mean = float(namespace(here.theta).mean(statistics.diag()))
+    return replace(state, statistics=statistics, updates=updates, mean_curvature=mean)
 
 
 def _rounding_floor(here, state):
     """The least damping that inverts the statistics with half the digits of the parameters."""
-    return math.sqrt(rounding(here.theta)) * float(namespace(here.theta).mean(state.statistics.diag()))
+    return math.sqrt(rounding(here.theta)) * state.mean_curvature
 
 
 def floor(here, state):
@@ -261,7 +264,7 @@ def _calibrated(here, state, recipe):
                 break
         else:
             break
-    return replace(state, lam=max(lam, floor(here, trial), float(namespace(here.theta).mean(state.statistics.diag()))))
+    return replace(state, lam=max(lam, floor(here, trial), state.mean_curvature))
 
 
 def _judge(here, state, alpha, predicted):
