@@ -1,6 +1,8 @@
 import pytest
 from threadpoolctl import threadpool_limits
 
+from skcurv.curvature import dense_blocks
+
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
@@ -9,3 +11,9 @@ def one_thread():
 
     with threadpool_limits(1):
         yield
+
+
+@pytest.fixture(params=[0, 2**10], ids=["sums", "rows"])
+def dense_by(request, monkeypatch):
+    """The dense matrix made from sums by layers, and from its rows, as it is for few parameters."""
+    monkeypatch.setattr(dense_blocks, "ROWS", request.param)

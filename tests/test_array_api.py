@@ -69,6 +69,7 @@ def test_products(c):
         assert_close(other, one, 20 * p.theta.size * p.Y.size, scale=1 + np.abs(one).max())
 
 
+@pytest.mark.usefixtures("dense_by")
 @some_cases
 @pytest.mark.parametrize("structure", [curvature.dense, curvature.by_layer, curvature.diagonal, curvature.gram])
 @pytest.mark.parametrize("columns", [curvature.ggn, curvature.sampled_fisher, curvature.empirical_fisher])

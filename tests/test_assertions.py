@@ -17,10 +17,10 @@ def _name(node):
 
 
 def _asserts(test):
-    """An assert, pytest.raises or warns, or a call of assert_* or check_* (a fixture or parameter `check` too)."""
+    """An assert or a raise, pytest.raises or warns, or a call of assert_* or check_* (a fixture `check` too)."""
     for node in ast.walk(test):
         name = _name(node)
-        if isinstance(node, ast.Assert) or name in ("raises", "warns", "check"):
+        if isinstance(node, (ast.Assert, ast.Raise)) or name in ("raises", "warns", "check"):
             return True
         if name.startswith(("assert_", "check_")):
             return True

@@ -3,7 +3,9 @@ import pytest
 
 from skcurv import objective as objective_module
 from skcurv.data import Data
+from skcurv.losses.offset import Offset
 from skcurv.objective import Objective, outputs
+from skcurv.solvers.newton_system import _numbers, chosen, matrix
 
 from . import oracles
 from .cases import CASES, LOSSES, STEP, assert_close, assert_close_to_difference, case, problem
@@ -178,3 +180,16 @@ def test_penalty_is_the_same_for_every_batch():
     for batch in data.batches(2, 0, 0):
         added = f.point(p.theta, batch).value - none.point(p.theta, batch).value
         assert_close(added, p.alpha / 2 / p.v.sum() * np.sum(oracles.penalised(p.case) * p.theta**2), 100)
+
+
+def test_raw_outputs_are_counted_by_the_network_not_by_the_targets():
+    p = problem(case("tanh", "squared_error"))
+    carrying = Data(p.X, np.hstack([p.Y, 0 * p.Y]), p.v)
+    here = Objective(p.case.network, Offset(LOSSES["squared_error"], 2), carrying, p.alpha).point(p.theta)
+    assert here.batch.Y.shape[1] == 4
+    assert here.k == p.point().k == 2
+    for structure in ("dense", "gram", "layer"):
+        with_offset, plain = (matrix(point, structure, "ggn", None).diag() for point in (here, p.point()))
+        np.testing.assert_array_equal(with_offset, plain)
+        assert chosen(here, structure, "ggn", 2**30) == structure
+    assert _numbers(here, "ggn") == _numbers(p.point(), "ggn")

@@ -83,10 +83,12 @@ def shifted_cholesky(C, shift):
     small system its idle threads would spin through every step.
     """
     xp = namespace(C)
-    if xp is not np or C.size < IN_PLACE:
+    if xp is not np:
         return cholesky(C + shift * xp.eye(C.shape[0], dtype=C.dtype))  # by columns, hence diag(shift)
     L = C.T.copy(order="F")
     np.einsum("ii->i", L)[...] += shift
+    if C.size < IN_PLACE:
+        return cholesky(L.T)
     try:
         L, _ = scipy.linalg.cho_factor(L, lower=True, overwrite_a=True, check_finite=False)
     except np.linalg.LinAlgError:

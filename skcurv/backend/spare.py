@@ -1,4 +1,4 @@
-"""Products in arrays of earlier steps that nothing refers to any more.
+"""Products and rows in arrays of earlier steps that nothing refers to any more.
 
 A new array of a megabyte costs as much as a quarter of the product that fills it, for the system hands out its pages
 one by one. A step makes the same arrays as the one before.
@@ -8,7 +8,9 @@ from sys import getrefcount
 
 import numpy as np
 
-LEAST = 2**15  # entries of a product below which a new array is as good
+from .namespace import dense
+
+LEAST = 2**15  # entries below which a new array is as good
 MOST = 64  # arrays that are kept
 UNUSED = 3  # references to an array that only the list, the loop over it and getrefcount hold
 
@@ -25,6 +27,19 @@ class Spare:
         if not plain or A.shape[0] * B.shape[1] < LEAST:
             return A @ B
         return np.matmul(A, B, out=self._array((A.shape[0], B.shape[1]), A.dtype))
+
+    def rows(self, pairs):
+        """The rows vec([A, 1] G') of all pairs of NumPy arrays A (n, i), or CSR, and G (n, o), side by side."""
+        n, p = pairs[0][1].shape[0], sum((A.shape[1] + 1) * G.shape[1] for A, G in pairs)
+        make, end = np.empty if n * p < LEAST else self._array, 0
+        R = make((n, p), pairs[0][1].dtype)
+        for A, G in pairs:
+            (_, i), o = A.shape, G.shape[1]
+            start, end = end, end + (i + 1) * o
+            block = R[:, start:end].reshape((n, i + 1, o))  # a view, for only its columns are split
+            np.multiply(dense(A)[:, :, None], G[:, None, :], out=block[:, :-1, :])
+            block[:, -1, :] = G
+        return R
 
     def _array(self, shape, dtype):
         for array in self._arrays:

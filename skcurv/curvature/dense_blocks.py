@@ -8,16 +8,23 @@ block of two layers is
 one product of two matrices, of all products of inputs and of outputs. For l = m each product of two inputs, and of two
 outputs, is taken once. The sums K take half the memory of C; C is put together from them once, row by row of inputs.
 
-For a model without layers there is one sum, C = R'R of the rows R.
+With few parameters it takes longer to make the products of inputs and of outputs, and to put C together, than to
+multiply. Up to `ROWS` parameters times columns, and without layers, there is one sum, R'R of the rows R (n c, p), which
+is C itself.
 """
 
+from functools import reduce
 from itertools import combinations_with_replacement, pairwise
+from operator import iadd
 
 import numpy as np
 
 from ..backend.namespace import dense as as_dense
 from ..backend.namespace import namespace, stacked
 from ..linalg import BlockDiagonal, Dense
+
+ROWS = 2**10
+WHOLE = "whole"  # key of R'R
 
 
 def dense(here, S):
@@ -31,9 +38,12 @@ def by_layer(here, S):
 
 
 def layer_sums(here, S, across):
-    """The sums K as {(l, m): array}, l <= m, which parts of the rows add up; without `across` only those of l = m."""
-    if not here.objective.network.layout.shapes:
-        return {(0, 0): _gram_of_rows(here, S)}
+    """The sums K as {(l, m): array}, l <= m, which parts of the rows add up; without `across` only those of l = m.
+
+    With few parameters {WHOLE: R'R} instead.
+    """
+    if across and _by_rows(here.objective.network.layout, S.shape[2]):
+        return {WHOLE: _gram_of_rows(here, S)}
     xp, sides = namespace(S), _sides(here, S)
     layers = combinations_with_replacement(range(len(sides)), 2)
     pairs = [(left, right) for left, right in layers if across or left == right]
@@ -43,18 +53,25 @@ def layer_sums(here, S, across):
     }
 
 
-def _gram_of_rows(here, S):
-    """R'R, R (n c, p) the rows of J'S."""
+def _by_rows(layout, n_columns):
+    return not layout.shapes or layout.size * n_columns <= ROWS
+
+
+def _columns(here, S):
+    """The root-weighted columns pulled back, one after the other."""
     rooted = namespace(S).sqrt(here.batch.weights)[:, None, None] * S
-    rows = [here.pullback(rooted[:, :, j]).rows() for j in range(S.shape[2])]
-    return sum((R.T @ R for R in rows[1:]), rows[0].T @ rows[0])
+    return (here.pullback(rooted[:, :, j]) for j in range(S.shape[2]))
+
+
+def _gram_of_rows(here, S):
+    """R'R (p, p), column by column, added up in place."""
+    product = here.objective.spare.product
+    return reduce(iadd, (product(R.T, R) for R in (pairs.rows() for pairs in _columns(here, S))))
 
 
 def _sides(here, S):
     """By layer: inputs with a one appended (n, i + 1), and root-weighted output columns (n, o, c)."""
-    xp, sides = namespace(S), []
-    rooted = xp.sqrt(here.batch.weights)[:, None, None] * S
-    columns = [here.pullback(rooted[:, :, j]) for j in range(S.shape[2])]
+    xp, sides, columns = namespace(S), [], list(_columns(here, S))
     for layer, (inputs, _) in enumerate(columns[0].pairs):
         A = as_dense(inputs)
         A = xp.concat([A, xp.ones((A.shape[0], 1), dtype=A.dtype)], axis=1)
@@ -89,8 +106,8 @@ def _upper(xp, n):
 
 def assembled(layout, sums):
     """The matrix (p, p) from the sums K."""
-    if not layout.shapes:
-        return Dense(sums[0, 0])
+    if WHOLE in sums:
+        return Dense(sums[WHOLE])
     strips = [_strips(layout.shapes, sums, layer, range(len(layout.shapes))) for layer in range(len(layout.shapes))]
     return Dense(stacked((strip for of_layer in strips for strip in of_layer), layout.size))
 
@@ -126,5 +143,6 @@ def _strips(shapes, sums, layer, others):
 def entries_per_row(layout, n_columns):
     """About how many numbers `dense` and `by_layer` hold for one row at a time."""
     if not layout.shapes:
-        return layout.size * n_columns
-    return max(max((i + 1) ** 2, o * o * n_columns) for i, o in pairwise(layout.sizes))
+        return layout.size
+    entries = max(max((i + 1) ** 2, o * o * n_columns) for i, o in pairwise(layout.sizes))
+    return max(entries, layout.size) if _by_rows(layout, 1) else entries

@@ -35,9 +35,10 @@ def slopes_and_gram(here, directions):
     images = [here.pushforward(u) for u in directions]
     halves = [batch.weights[:, None] * loss.ggnp(F, batch.Y, Ju) for Ju in images]
     penalised = [here.objective.shift(here.theta) * u for u in directions] if here.objective.l2 else []
+    drive = here.loss_grad
     b, M = np.empty(len(images)), np.empty((len(images), len(images)))
     for i, Ju in enumerate(images):
-        b[i] = dot(xp, here.loss_grad, Ju) + (dot(xp, penalised[i], here.theta) if penalised else 0.0)
+        b[i] = dot(xp, drive, Ju) + (dot(xp, penalised[i], here.theta) if penalised else 0.0)
         for j, half in enumerate(halves[: i + 1]):
             M[i, j] = M[j, i] = dot(xp, Ju, half) + (dot(xp, penalised[i], directions[j]) if penalised else 0.0)
     return b, M

@@ -226,6 +226,11 @@ class BaseCurvatureMLP(Adopting, ABC):
     def _validator(self, rows):
         """A callable theta -> score of the part held out."""
         scorer = self._scorer()
+        if scorer and rows.offset is not None:
+            raise ValueError(
+                f"scoring={self.scoring!r} was given with early_stopping and offset, where scorers know no offsets. "
+                "Allowed is scoring='loss'. Use that, or set early_stopping=False."
+            )
         loss, Y = self._problem(rows, rows.X.dtype)
         view = self._copy(keep=True)
         view.__dict__.pop("feature_names_in_", None)  # the part held out is an array

@@ -8,7 +8,7 @@ from ..data import ClassTargets
 from ..losses.registry import CLASSIFICATION, concrete
 from .base import BaseCurvatureMLP
 from .labels import check_known, checked_labels, decisions, log_probabilities, means, probabilities
-from .parameters import CLASSIFIER, checked_loss, class_factors, has_partial_fit
+from .parameters import CLASSIFIER, checked_loss, class_factors, has_partial_fit, takes_labels
 
 
 class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
@@ -274,5 +274,5 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
+        tags.classifier_tags.multi_label = takes_labels(self.loss, CLASSIFICATION)
         return tags

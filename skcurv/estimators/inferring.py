@@ -18,7 +18,8 @@ class Inferring:
 
     def _infer(self, here):
         """Set what the data say of the parameters at a Point."""
-        found = covariance(here, self.cov_type, getattr(self, "absolute_sigma", False))
+        known = getattr(self, "absolute_sigma", False)
+        self.covariance_ = found = covariance(here, self.cov_type, known, self.targets_.exclusive)
         self.cov_, self.cov_type_, self.dispersion_, self.dof_ = (
             found.matrix,
             found.kind,
@@ -31,21 +32,28 @@ class Inferring:
         stderr = np.full(whole.full.shape, np.nan)
         stderr[whole.free] = found.stderr
         self.stderr_ = whole.plain(stderr)
-        likelihood = log_likelihood(here, found)
+        likelihood = log_likelihood(here, known)
         if likelihood is not None:
             ll, count = likelihood
             self.log_likelihood_ = ll
             self.aic_, self.bic_ = 2 * count - 2 * ll, count * np.log(here.batch.Y.shape[0]) - 2 * ll
         if found.degrees <= 0:
+            p = len(self.labels_)
             warnings.warn(
-                f"{here.batch.Y.size} targets were given for {len(self.labels_)} free parameters. Standard errors need "
-                "more targets than parameters, and are NaN. Fix parameters, or add rows.",
+                f"{found.degrees + p} targets were given for {p} free parameters. Standard errors need more targets "
+                "than parameters, and are NaN. Fix parameters, or add rows.",
                 stacklevel=6,
             )
         elif self.undetermined_:
             warnings.warn(
                 f"The data do not determine {', '.join(self.undetermined_)}: other values fit as well. Their standard "
                 "errors are infinite. Fix some of them with fixed=, or write the model with fewer parameters.",
+                stacklevel=6,
+            )
+        elif np.isnan(found.stderr[~found.held]).any():
+            warnings.warn(
+                "The curvature at the estimates is not finite, so that standard errors are NaN. They need derivatives "
+                "of the model that are. Scale the data, or start elsewhere.",
                 stacklevel=6,
             )
 
@@ -195,17 +203,23 @@ class Inferring:
             return "at its bound"
         if label in self.undetermined_:
             return "not determined by the data"
-        return "" if self.dof_ > 0 else "no degrees of freedom left"
+        if self.dof_ <= 0:
+            return "no degrees of freedom left"
+        place = self.labels_.index(label)
+        return "no finite curvature" if np.isnan(self.cov_[place, place]) else ""
 
     def _std(self, F, J):
         """The predicted mean's standard error (n, k), from the parameters' covariance by the delta method.
 
+        It is infinite where the mean depends on what the data do not determine, and NaN without degrees of freedom.
+
         Var mean_i = (dM_i / dF_i) J_i cov J_i' (dM_i / dF_i)', the link's derivative by differences of each raw output.
         """
-        loss, cov = self.loss_function_, np.where(np.isnan(self.cov_), 0.0, self.cov_)
+        loss = self.loss_function_
         D = np.zeros((F.shape[0], loss.predict(F[:1]).shape[1], J.shape[2]))
         for c in range(F.shape[1]):
             h = STEPS["3-point"] * np.maximum(np.abs(F[:, c]), 1.0)[:, None] * np.eye(F.shape[1])[c]
             slope = (loss.predict(F + h) - loss.predict(F - h)) / (2 * h[:, c])[:, None]
             D += slope[:, :, None] * J[:, c, None, :]
-        return np.sqrt(np.maximum(np.einsum("nkp,pq,nkq->nk", D, cov, D), 0.0))
+        with np.errstate(invalid="ignore", over="ignore"):
+            return self.covariance_.stderr_of(D)

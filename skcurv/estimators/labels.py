@@ -56,13 +56,11 @@ def probabilities(F, loss, targets):
 
 def log_probabilities(F, loss, targets):
     """Logarithms of the probabilities, finite where those underflow."""
-    link = _link(loss, targets)
-    if hasattr(link, "log_predict"):
-        return link.log_predict(F)
-    if link.out_activation != "logistic":
+    link, one = _link(loss, targets), targets.n_outputs == 1 and not targets.multilabel
+    if not hasattr(link, "log_predict") or (one and link.out_activation != "logistic"):
         return np.log(probabilities(F, loss, targets))
-    L = -np.logaddexp(0, -F)
-    return L if targets.multilabel else np.hstack([-np.logaddexp(0, F), L])
+    L = link.log_predict(F)
+    return np.hstack([link.log_predict(-F), L]) if one else L
 
 
 def decisions(F, loss, targets):

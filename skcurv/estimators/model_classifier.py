@@ -85,7 +85,7 @@ class CurvatureClassifier(ClassifierMixin, BaseCurvatureModel):
     dispersion_ : float
         1.
     dof_ : int
-        Targets minus free parameters.
+        Labels minus free parameters; of multilabel targets those of all columns.
     log_likelihood_, aic_, bic_ : float
         Where the loss is a likelihood.
     classes_ : ndarray of shape (n_classes,)
@@ -214,7 +214,8 @@ class CurvatureClassifier(ClassifierMixin, BaseCurvatureModel):
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
             Labels.
         """
-        return self.targets_.decode(means(self._raw_outputs(X), self.loss_function_, self.targets_))
+        F = self._raw_outputs(X)
+        return self.targets_.decode(means(F, self.loss_function_, self.targets_))
 
     def decision_function(self, X):
         """The model's outputs; for "ordinal" the logarithms of the probabilities.

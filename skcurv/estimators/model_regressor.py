@@ -1,17 +1,17 @@
 """Regression by a user's model function."""
 
 import numpy as np
-from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, validate_data
 
 from ..data import RealTargets
 from ..losses.registry import REGRESSION, concrete
 from .model_base import BaseCurvatureModel
-from .offsets import of_outputs, of_targets
+from .offsets import added, of_outputs, of_targets
 from .parameters import MODEL_REGRESSOR, checked_loss
+from .scoring import ScoringWithOffset
 
 
-class CurvatureRegressor(RegressorMixin, BaseCurvatureModel):
+class CurvatureRegressor(ScoringWithOffset, BaseCurvatureModel):
     r"""Estimate the parameters of a model function of your own, with standard errors.
 
     Minimises the weighted mean of the losses of :math:`F_i = f(X_i, \theta)` against :math:`y_i`, plus
@@ -88,9 +88,10 @@ class CurvatureRegressor(RegressorMixin, BaseCurvatureModel):
     dispersion_ : float
         The residual variance, or the scale of the loss's distribution; 1 where it is known.
     dof_ : int
-        Targets minus free parameters.
+        Targets, of all outputs, minus free parameters.
     log_likelihood_, aic_, bic_ : float
-        Where the loss is a likelihood. For "squared_error" the variance counts as one more parameter.
+        Where the loss is a likelihood. For "squared_error" the variance counts as one more parameter, unless
+        ``absolute_sigma`` says that it is known.
     loss_ : float
         The objective at `theta_`, penalty included.
     loss_curve_ : list of float
@@ -220,7 +221,8 @@ class CurvatureRegressor(RegressorMixin, BaseCurvatureModel):
             As for `fit`; without it, zero.
         return_std : bool, default=False
             Whether to hand back its standard error too: that of the mean, from the parameters' covariance, without the
-            scatter of single targets around it (for which the residual variance is `dispersion_`).
+            scatter of single targets around it (for which the residual variance is `dispersion_`). It is infinite where
+            the mean depends on what the data do not determine.
 
         Returns
         -------
@@ -233,12 +235,13 @@ class CurvatureRegressor(RegressorMixin, BaseCurvatureModel):
         X = validate_data(self, X, dtype=np.float64, reset=False)
         loss, k = self.loss_function_, self.targets_.n_outputs
         tape = self.objective_.network.forward(self.theta_, X)
-        F, shift = tape.F, 0.0
+        F, shift = tape.F, None
         if offset is not None and loss.location_scale:
             shift = of_targets(offset, len(F), k)
         elif offset is not None:
             F = F + of_outputs(offset, len(F), k, F.shape[1])
-        y = self.targets_.decode(loss.predict(F) + shift)
+        y = self.targets_.decode(loss.predict(F))
+        y = y if shift is None else added(y, shift)
         return (y, self.targets_.decode(self._std(F, tape.J))) if return_std else y
 
     def _domains(self):

@@ -104,17 +104,28 @@ def checked_loss(loss, known):
 
 def rejects_negative(loss, known):
     """Whether a built-in loss refuses negative targets."""
-    if not (isinstance(loss, str) or type(loss).__module__.startswith(losses.__package__)):
-        return False
+    loss = _built_in(loss, known)
     try:
-        loss = losses.concrete(losses.resolve(loss, known), exclusive=False)
-    except (TypeError, ValueError):
-        return False  # `fit` says what is wrong
-    try:
-        loss.check_targets(np.array([[-1.0]]))
+        loss and loss.check_targets(np.array([[-1.0]]))
     except ValueError:
         return True
     return False
+
+
+def takes_labels(loss, known):
+    """Whether a loss takes several labels a row; one that orders classes does not, and has no output for one column."""
+    loss = _built_in(loss, known)
+    return loss is None or loss.raw_outputs(1) > 0
+
+
+def _built_in(loss, known):
+    """A built-in loss of independent outputs, or None; `fit` says what is wrong."""
+    if not (isinstance(loss, str) or type(loss).__module__.startswith(losses.__package__)):
+        return None
+    try:
+        return losses.concrete(losses.resolve(loss, known), exclusive=False)
+    except (TypeError, ValueError):
+        return None
 
 
 def hidden_widths(estimator):

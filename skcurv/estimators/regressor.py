@@ -1,8 +1,6 @@
 """The multilayer perceptron regressor."""
 
 import numpy as np
-from sklearn.base import RegressorMixin
-from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array, check_consistent_length
 
@@ -11,9 +9,10 @@ from ..losses.registry import REGRESSION, concrete
 from .base import BaseCurvatureMLP
 from .offsets import added, apart, of_outputs, of_targets
 from .parameters import REGRESSOR, checked_loss, has_partial_fit, rejects_negative
+from .scoring import ScoringWithOffset
 
 
-class CurvatureMLPRegressor(RegressorMixin, BaseCurvatureMLP):
+class CurvatureMLPRegressor(ScoringWithOffset, BaseCurvatureMLP):
     r"""Multilayer perceptron regressor trained by first- and second-order methods.
 
     Minimises the weighted mean of the losses plus :math:`\frac{l_2}{2} |W|^2` over all weights :math:`W` (biases are
@@ -220,7 +219,7 @@ class CurvatureMLPRegressor(RegressorMixin, BaseCurvatureMLP):
         """
         F, shift = self._raw_outputs(X), None
         loss = self.loss_function_
-        if return_std and not hasattr(loss, "scale"):
+        if return_std and not callable(getattr(loss, "scale", None)):
             raise ValueError(
                 f"return_std=True was given where loss={loss.name!r} predicts no standard deviation. Allowed is "
                 "return_std=False. Use loss='gaussian_nll' to predict one."
@@ -232,31 +231,6 @@ class CurvatureMLPRegressor(RegressorMixin, BaseCurvatureMLP):
         y = self.targets_.decode(loss.predict(F))
         y = y if shift is None else added(y, shift)
         return (y, self.targets_.deviations(loss.scale(F))) if return_std else y
-
-    def score(self, X, y, sample_weight=None, offset=None):
-        """R² of the predictions; where the loss has several quantile levels, of the level nearest the median.
-
-        Parameters
-        ----------
-        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
-            Inputs.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights.
-        offset : array-like, default=None
-            As for `fit`.
-
-        Returns
-        -------
-        score : float
-            At most 1; the mean over the targets.
-        """
-        predicted = self.predict(X, offset)
-        levels = np.atleast_1d(getattr(self.loss_function_, "levels", 0.5))
-        if len(levels) > 1:
-            predicted = predicted[..., int(np.argmin(abs(levels - 0.5)))]
-        return float(r2_score(y, predicted, sample_weight=sample_weight))
 
     def _domains(self):
         return REGRESSOR

@@ -32,6 +32,15 @@ class BlockDiagonal:
         """Block by block."""
         return self._map("mv", v)
 
+    def solver(self, shift):
+        """b -> (C + diag(shift))^-1 b, each block factored once."""
+        solvers = [block.solver(_part(shift, s)) for block, s in zip(self.blocks, self.slices, strict=True)]
+
+        def solve(b):
+            return namespace(b).concat([one(b[s]) for one, s in zip(solvers, self.slices, strict=True)])
+
+        return solve
+
     def solve(self, b, shift):
         """Block by block."""
         return self._map("solve", b, shift)

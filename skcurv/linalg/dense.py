@@ -20,10 +20,14 @@ class Dense:
         """C v."""
         return self.C @ v
 
-    def solve(self, b, shift):
-        """(C + diag(shift))^-1 b by Cholesky."""
+    def solver(self, shift):
+        """b -> (C + diag(shift))^-1 b by one Cholesky factor."""
         L = shifted_cholesky(self.C, shift)
-        return b * float("nan") if L is None else cholesky_solve(L, b)
+        return lambda b: b * float("nan") if L is None else cholesky_solve(L, b)
+
+    def solve(self, b, shift):
+        """(C + diag(shift))^-1 b."""
+        return self.solver(shift)(b)
 
     def sqrt_solve(self, z, shift):
         """L'^-1 z with L L' = C + diag(shift)."""

@@ -29,13 +29,20 @@ class Gram:
         root = xp.sqrt(shift * xp.ones(self.R.shape[1], dtype=self.R.dtype))
         return self.R / root, root
 
-    def solve(self, b, shift):
-        """By the Woodbury identity; every entry of the shift must be positive."""
+    def solver(self, shift):
+        """b -> (R'R + D)^-1 b by one factor of the kernel; every entry of the shift must be positive."""
         M, root = self._scaled(shift)
-        L, scaled = shifted_cholesky(M @ M.T, 1.0), b / root
-        if L is None:
-            return b * float("nan")
-        return (scaled - M.T @ cholesky_solve(L, M @ scaled)) / root
+        L = shifted_cholesky(M @ M.T, 1.0)
+
+        def solve(b):
+            scaled = b / root
+            return b * float("nan") if L is None else (scaled - M.T @ cholesky_solve(L, M @ scaled)) / root
+
+        return solve
+
+    def solve(self, b, shift):
+        """By the Woodbury identity."""
+        return self.solver(shift)(b)
 
     def sqrt_solve(self, z, shift):
         """D^-1/2 (I + M'M)^-1/2 z."""

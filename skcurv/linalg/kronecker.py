@@ -104,7 +104,7 @@ class Kronecker:
         return Kronecker(self.layout, mix(self.A, new.A), mix(self.G, new.G))
 
     def damped(self, d):
-        """Factored Tikhonov damping by the scalar d, in float64."""
+        """Factored Tikhonov damping by the scalar d, in the factors' precision; with a 1 x 1 factor in float64."""
         pairs = [_damped_pair(A, G, d) for A, G in zip(self.A, self.G, strict=True)]
         return Kronecker(self.layout, *(tuple(side) for side in zip(*pairs, strict=True)))
 
@@ -120,11 +120,11 @@ class Kronecker:
 
 def _damped_pair(A, G, d):
     xp = namespace(A)
-    A, G = xp.astype(A, xp.float64), xp.astype(G, xp.float64)
     a, g = (total(xp, xp.linalg.diagonal(M)) / M.shape[0] for M in (A, G))
     if a == 0 or g == 0:  # a dead layer: d I, split evenly
         return d**0.5 * xp.eye(A.shape[0], dtype=A.dtype), d**0.5 * xp.eye(G.shape[0], dtype=G.dtype)
-    if G.shape[0] == 1:
+    if G.shape[0] == 1:  # d / g can be far below what factored damping would add
+        A, G = xp.astype(A, xp.float64), xp.astype(G, xp.float64)
         return A + d / g * xp.eye(A.shape[0], dtype=A.dtype), G
     pi = (a / g) ** 0.5
     eye = (xp.eye(M.shape[0], dtype=M.dtype) for M in (A, G))

@@ -4,6 +4,7 @@
 `solve` and `sqrt_solve` return NaN and `logdet` returns NaN: failure is a value, and the caller raises its damping.
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 
@@ -28,6 +29,13 @@ class Factored(Operator, Protocol):
 
     def diag(self) -> Any:
         """The diagonal of C, (p,)."""
+
+
+class Reusable(Factored, Protocol):
+    """A factored operator whose factor serves several right-hand sides."""
+
+    def solver(self, shift) -> Callable:
+        """b -> (C + diag(shift))^-1 b."""
 
 
 class Preconditioner(Factored, Protocol):

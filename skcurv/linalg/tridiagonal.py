@@ -57,7 +57,7 @@ class KroneckerTridiagonal:
 
     def damped(self, d):
         """Factored Tikhonov damping of the diagonal factors."""
-        own = self.own.damped(d)
+        own = self.own.astype(namespace(self.own.A[0]).float64).damped(d)
         return KroneckerTridiagonal(own, *(tuple(_double(M) for M in side) for side in (self.A_next, self.G_next)))
 
     @cached_property

@@ -6,12 +6,12 @@ standard normal: E[S xi xi' S'] = S S'.
 
 from ..backend.namespace import namespace
 from .common import surrogate_draws
+from .offset import without_offset
 
 
 def drawn(loss, F, Y, m, rng):
     """m columns for each row, (n, r, m), by the loss's `sample` if it has one; with its offsets added, if any."""
-    if hasattr(loss, "shifted"):
-        loss, F, Y = loss.loss, loss.shifted(F, Y), loss.targets(Y)
+    loss, F, Y = without_offset(loss, F, Y)
     if hasattr(loss, "sample"):
         return namespace(F).asarray(loss.sample(F, m, rng), dtype=F.dtype)
     return surrogate_draws(loss.factor(F, Y), m, rng)

@@ -12,6 +12,11 @@ from ..linalg import Dense
 STEPS, HALVINGS = 10, 20
 
 
+def without_offset(loss, F, Y):
+    """The loss proper, and the raw outputs and targets that it takes: F + O and Y without O where there are offsets."""
+    return (loss.loss, loss.shifted(F, Y), loss.targets(Y)) if isinstance(loss, Offset) else (loss, F, Y)
+
+
 class Offset:
     """A loss whose targets carry offsets.
 
@@ -38,7 +43,7 @@ class Offset:
         return Y[:, : self.k]
 
     def shifted(self, F, Y):
-        """F + O (n, r): where the loss is taken, and where targets are drawn."""
+        """F + O (n, r): where the loss is taken, and where `draws.drawn` draws targets."""
         return F + Y[:, self.k :]
 
     def value(self, F, Y):
@@ -60,10 +65,6 @@ class Offset:
     def factor(self, F, Y):
         """S at F + O, (n, r, c)."""
         return self.loss.factor(self.shifted(F, Y), self.targets(Y))
-
-    def sample(self, F, m, rng):
-        """The loss's own, (n, r, m), for outputs F that have their offsets already."""
-        return self.loss.sample(F, m, rng)
 
     def predict(self, F):
         """The loss's own, for outputs F that have their offsets already."""

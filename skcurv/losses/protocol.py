@@ -23,7 +23,10 @@ class Loss(Protocol):
 
     Losses may have more raw outputs than targets: F (n, r) with r = ``raw_outputs(k)``. Where nothing else is said, r
     is k. Losses with numbers of their own are `BaseEstimator`s with few fields, as solvers are, so that a grid can
-    search them; their ``domains`` say what is allowed.
+    search them; their ``domains`` say what is allowed. Losses that depend on the targets' scale have
+    ``for_targets(Y, w)``, which returns a loss bound to it and leaves the first as it is. Losses with kinks, whose
+    Hessian is zero almost everywhere, have ``for_errors(F, Y, w)``: a loss whose Hessian's mean estimates that of the
+    mean loss.
     """
 
     name: str

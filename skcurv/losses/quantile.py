@@ -35,6 +35,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from ..backend.namespace import is_number, namespace, sigmoid, softplus, to_numpy
+from .bandwidth import bandwidth
 from .common import centre, check_finite, diagonal
 
 WIDTH = 1e-5  # half-width of the zone, in scales of the targets
@@ -71,6 +72,10 @@ class AbsoluteError:
     def for_targets(self, Y, w):
         """The loss whose zone fits the targets."""
         return _bound(self, Y, w)
+
+    def for_errors(self, F, Y, w):
+        """The loss whose Hessian's mean estimates that of the mean loss at F."""
+        return _widened(self, F - Y, w, [0.5])
 
     def value(self, F, Y):
         """sum_c h(r_c), (n,)."""
@@ -161,6 +166,11 @@ class Quantile(BaseEstimator):
     def for_targets(self, Y, w):
         """The loss whose zone fits the targets."""
         return _bound(self, Y, w)
+
+    def for_errors(self, F, Y, w):
+        """The loss whose Hessian's mean estimates that of the mean loss at F."""
+        middle = (len(self._taus) - 1) // 2
+        return _widened(self, self._quantiles(F)[:, :, middle] - Y, w, self._taus)
 
     def value(self, F, Y):
         """sum_c sum_j h(r_cj) / 2 + (1/2 - tau_j) r_cj, (n,)."""
@@ -293,6 +303,13 @@ def _weight(R, width):
 def _width(loss, F):
     """epsilon, one for all targets or one for each, in F's namespace and dtype."""
     return namespace(F).asarray(loss.scale, dtype=F.dtype) * WIDTH
+
+
+def _widened(loss, R, w, levels):
+    """The loss with a zone in which residuals are counted (`losses/bandwidth.py`)."""
+    widened = copy.copy(loss)
+    widened.scale = (bandwidth(to_numpy(R), to_numpy(w), np.asarray(levels)) / WIDTH).tolist()
+    return widened
 
 
 def _bound(loss, Y, w):

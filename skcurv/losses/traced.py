@@ -109,7 +109,7 @@ class Traced:
 
 
 def _older():
-    """The switch to float64 under its name before JAX 0.8."""
+    """The switch to float64 where JAX has it under its older name."""
     from jax.experimental import enable_x64
 
     return enable_x64()

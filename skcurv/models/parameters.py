@@ -225,16 +225,7 @@ def _bounds(all_of_them, bounds):
     if bounds is None:
         return lower, upper
     if not isinstance(bounds, Mapping):
-        ends = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
-        if not _is_pair(ends):
-            raise ValueError(
-                f"bounds={bounds!r} was given. Allowed is a dict of (lower, upper) by name, or the pair (lower, upper) "
-                "for all parameters. Pass one of these."
-            )
-        return tuple(
-            _end(end, open_end, lower.shape, "all parameters")
-            for end, open_end in zip(ends, (-np.inf, np.inf), strict=True)
-        )
+        return _ends((bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds, lower.shape, "all parameters")
     parts = dict(zip(all_of_them.names, zip(all_of_them.shapes, all_of_them.slices, strict=True), strict=True))
     unknown = [name for name in bounds if name not in parts]
     if unknown:
@@ -242,31 +233,30 @@ def _bounds(all_of_them, bounds):
             f"bounds names {unknown}, where the model's parameters are {list(parts)}. Allowed are these names. Correct "
             "or leave out the others."
         )
-    for name, pair in bounds.items():
-        if not _is_pair(pair):
-            raise ValueError(
-                f"bounds[{name!r}]={pair!r} was given. Allowed is (lower, upper), None where there is no bound. Pass "
-                "both."
-            )
+    for name, ends in bounds.items():
         shape, place = parts[name]
-        lower[place] = _end(pair[0], -np.inf, shape, name).ravel()
-        upper[place] = _end(pair[1], np.inf, shape, name).ravel()
+        low, high = _ends(ends, shape, repr(name))
+        lower[place], upper[place] = low.ravel(), high.ravel()
     return lower, upper
 
 
-def _is_pair(value):
-    return hasattr(value, "__len__") and len(value) == 2
-
-
-def _end(end, open_end, shape, name):
-    """One end of bounds in the shape of a parameter, None for no bound."""
-    flat = np.array([open_end if one is None else one for one in np.ravel(np.asarray(end, dtype=object))], np.float64)
-    if flat.size not in (1, int(np.prod(shape))):
+def _ends(ends, shape, whose):
+    """Lower and upper bounds of a shape, None for none."""
+    try:
+        low, high = ends
+        return _end(low, -np.inf, shape), _end(high, np.inf, shape)
+    except (TypeError, ValueError) as error:
         raise ValueError(
-            f"A bound of {flat.size} numbers was given for {name}. Allowed is one number, or one for each of "
-            f"{int(np.prod(shape))}. Pass the shape {shape}."
-        )
-    return np.broadcast_to(flat[0], shape).copy() if flat.size == 1 else flat.reshape(shape)
+            f"bounds of {whose} are {ends!r}. Allowed is a pair (lower, upper) of numbers or arrays of shape {shape}, "
+            "None for no bound. Pass such a pair for all parameters, or a dict with one for each name."
+        ) from error
+
+
+def _end(end, open_end, shape):
+    """One end of bounds in a shape, with its None filled in."""
+    entries = np.asarray(end, dtype=object)
+    filled = [open_end if entry is None else entry for entry in entries.ravel()]
+    return np.broadcast_to(np.array(filled, dtype=np.float64).reshape(entries.shape), shape).copy()
 
 
 def _check_bounds(found):

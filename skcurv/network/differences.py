@@ -14,7 +14,7 @@ that a parameter that passes zero keeps a sensible step.
 import numpy as np
 
 EPS = np.finfo(np.float64).eps
-SMALL = 1e-3  # of the size at the start, below which steps do not follow a parameter
+SMALL = 1e-2  # of the size at the start, below which steps do not follow a parameter
 STEPS = {"2-point": EPS**0.5, "3-point": EPS ** (1 / 3), "cs": EPS**2}
 ERRORS = {"2-point": EPS**0.5, "3-point": EPS ** (2 / 3), "cs": EPS}  # of an entry of J, relative
 

@@ -12,7 +12,9 @@ A_0 = X; Z_l = A_l W_l + b_l; A_{l+1} = phi_l(Z_l); F = Z of the last layer (n, 
 
 from typing import Any, NamedTuple
 
-from ..backend.namespace import dense, dot, inner, namespace, squared
+import numpy as np
+
+from ..backend.namespace import dot, inner, namespace, squared
 from ..backend.spare import Spare
 from .activations import ACTIVATIONS
 from .layout import Layout
@@ -63,16 +65,13 @@ class LayerPairs(NamedTuple):
 
     def rows(self):
         """Every row (n, p)."""
-        return self.namespace.concat(self.layer_rows(), axis=1)
-
-    def layer_rows(self):
-        """Every row of each layer: a list of (n, (i + 1) o)."""
         xp, n = self.namespace, self.pairs[0][1].shape[0]
+        if xp is np:
+            return self.spare.rows(self.pairs)
         parts = []
         for A, G in self.pairs:
-            outer = dense(A)[:, :, None] * G[:, None, :]
-            parts.append(xp.concat([xp.reshape(outer, (n, -1)), G], axis=1))
-        return parts
+            parts += [xp.reshape(A[:, :, None] * G[:, None, :], (n, -1)), G]
+        return xp.concat(parts, axis=1)
 
     @property
     def namespace(self):
@@ -104,6 +103,11 @@ class MLP:
         """Slopes below zero of all layers when every activation is piecewise linear, else None."""
         leaks = tuple(phi.leak for phi in self._phi)
         return None if None in leaks else (*leaks, 1.0)
+
+    @property
+    def smooth(self):
+        """Whether the outputs have second derivatives everywhere."""
+        return all(phi.leak in (None, 1.0) for phi in self._phi)
 
     def forward(self, theta, X, spare=None):
         """The tape at theta (p,) for X (n, d), dense or CSR, in spare arrays where there are any."""
@@ -155,10 +159,9 @@ class MLP:
             tangent += tape.spare.product(RA, self.layout.block(tape.theta, layer)[:-1, :])
         return tangent
 
-    def relative(self, theta, u):
-        """The length of a tangent u in units of the parameters: |u| / (1 + |theta|^2)^(1/2)."""
-        xp = namespace(u)
-        return (dot(xp, u, u) / (1 + dot(xp, theta, theta))) ** 0.5
+    def scale(self, theta):
+        """The size of the parameters, one for all: (1 + |theta|^2)^(1/2)."""
+        return (1 + dot(namespace(theta), theta, theta)) ** 0.5
 
     def second_order(self, tape, V, u):
         """(sum_i V_i . d2 F_i / d theta^2) u (p,): the Hessian is the GGN plus this."""

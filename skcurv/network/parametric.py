@@ -170,6 +170,7 @@ class Parametric:
     """
 
     leaks = None
+    smooth = True
 
     def __init__(self, function, derivative, layout):
         self.function, self.derivative, self.layout = function, derivative, layout
@@ -190,9 +191,9 @@ class Parametric:
         """J u (n, k)."""
         return self.derivative.pushforward(tape, u)
 
-    def relative(self, theta, u):
-        """The length of a tangent u in units of the parameters: the largest relative change."""
-        return float(np.max(np.abs(u) / differences.scale(theta, self.derivative.size)))
+    def scale(self, theta):
+        """The sizes of the parameters (p,)."""
+        return differences.scale(theta, self.derivative.size)
 
     def second_order(self, tape, V, u):
         """(sum_i V_i . d2 F_i / d theta^2) u (p,)."""

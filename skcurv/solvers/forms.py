@@ -12,12 +12,16 @@ from typing import Any, NamedTuple
 
 from ..curvature import in_basis, kronecker
 
-DECAY = 0.95  # of running means
+DECAY = 0.95  # of running means, once they have seen enough
+RECENT = 3  # weights of the first observations grow like this power
 
 
 def decay(t):
-    """min(1 - 1 / t, 0.95) for observation t (Martens & Grosse 2015, section 5)."""
-    return min(1 - 1 / t, DECAY)
+    """min((t - 1) / (t + RECENT), 0.95) for observation t.
+
+    Martens & Grosse (2015, section 5) have RECENT = 0, a flat mean at first; the network moves fastest there.
+    """
+    return min((t - 1) / (t + RECENT), DECAY)
 
 
 class Averaged(NamedTuple):

@@ -34,11 +34,11 @@ class KFAC(BaseEstimator):
               \gamma = r \sqrt{\lambda + l_2}, \qquad \theta \leftarrow \theta + \alpha p + \mu v,
 
     where :math:`(\alpha, \mu)` minimise the model of the exact Gauss-Newton matrix with damping :math:`\lambda` over
-    :math:`p` and the last update :math:`v`. The ratio :math:`r`, 1 at first, moves at every second refresh to the best
-    of :math:`\{0.6 r, r, r / 0.6\}` by that model. :math:`\lambda` follows the ratio of actual to predicted decrease
-    every 5 steps, at every step when a batch is the full set; then the factors are exact. On
-    mini-batches, which double from 128 rows to 1024 where the data have more than 512, the average of the iterates by
-    polynomial decay is validated and returned.
+    :math:`p` and the last update :math:`v`; on mini-batches, after the first 100 steps, two steps share them. The ratio
+    :math:`r`, 1 at first, moves at every fourth refresh to the best of :math:`\{0.6 r, r, r / 0.6\}` by that model.
+    :math:`\lambda` follows the ratio of actual to predicted decrease every 10 steps, at every step when a batch is the
+    full set; then the factors are exact. On mini-batches, which double from 128 rows to 1024 where the data have more
+    than 512, the average of the iterates by polynomial decay is validated and returned.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class KFAC(BaseEstimator):
     double = False
     full_batch = False
     layered = True
-    cost = "1.8"
+    cost = "1.6"
     memory = "3 + factors"
 
     def batch_size(self, n):

@@ -1,8 +1,9 @@
 r"""Levenberg-Marquardt: (C + lambda M + D) d = -g, lambda by the gain ratio.
 
-Symbols: C a curvature matrix of the mean loss (p, p), M = I or the running maximum of diag C (Marquardt 1963; More
-1978), D = l2 on weights the penalty's Hessian, g the gradient, m(d) = g'd + d'(H + D)d / 2 the undamped model, H the
-Hessian for C = H and else the Gauss-Newton matrix.
+Symbols: C a curvature matrix of the mean loss (p, p), M = I, the running maximum of diag C (Marquardt 1963; More
+1978), or diag(1 / s^2) with s the sizes of the parameters, so that lambda weighs relative changes, D = l2 on weights
+the penalty's Hessian, g the gradient, m(d) = g'd + d'(H + D)d / 2 the undamped model, H the Hessian for C = H and else
+the Gauss-Newton matrix.
 
     repeat:  v = -(C + D + lambda M)^-1 g
              alpha = -g'v / v'(H + D + lambda M)v           (1 where C = H)
@@ -37,8 +38,9 @@ START = 1e-3  # lambda at the start, relative to the largest entry of diag C / M
 WALL = 1e150  # damping that fixes a parameter
 OUTWARDS = 1 + 1e-12  # a way to the border, so that rounding does not end before it
 PIVOTS = 10  # of a block of entries without progress, before single ones
-BEND = 0.75  # most of 2 |a| / |alpha v|
+BEND = 1.5  # most of 2 |a| / |alpha v|
 SAMPLE = 2  # purpose of a draw
+SCALINGS = ("auto", "identity", "diagonal", "relative")
 
 
 class LMState(NamedTuple):
@@ -76,14 +78,16 @@ class LMNewton(BaseEstimator):
         the model; the squares of the loss gradients. The step of the last two is scaled by the exact model.
     rule : {"nielsen", "classical"}, default="nielsen"
         How :math:`\lambda` follows the gain ratio: smoothly, or by a factor of 10 down and up.
-    scaling : {"auto", "identity", "diagonal"}, default="auto"
-        :math:`M`: the identity, or the running maximum of :math:`\mathrm{diag}\, C`. With the latter and without a
-        penalty the steps do not depend on the units of the parameters, nor on those of the columns of X. "auto" takes
-        "identity" for multilayer perceptrons and "diagonal" for model functions.
+    scaling : {"auto", "identity", "diagonal", "relative"}, default="auto"
+        :math:`M`: the identity; the running maximum of :math:`\mathrm{diag}\, C`; or :math:`1 / s^2` with :math:`s` the
+        present sizes of the parameters, at least a hundredth of those at the start. With the latter two and without a
+        penalty the steps do not depend on the units of a model function's parameters. "auto" takes "identity" for
+        multilayer perceptrons and "relative" for model functions: where the start is far off, the running maximum
+        remembers a curvature that is long gone.
     geodesic : {"auto"} or bool, default="auto"
         Whether the step follows the curved path of the outputs to second order, and is rejected where that path bends
         too much, for one more solve and two more evaluations of the model a try; with ``curvature="ggn"`` only. "auto"
-        does so for model functions, where a long first step often ends far from any minimum.
+        does so for model functions and for networks of smooth activations.
     memory_limit : float, default=2147483648
         Bytes (2 GiB) that :math:`C` and the work on it may take, above 0.
 
@@ -115,7 +119,7 @@ class LMNewton(BaseEstimator):
         "structure": (lambda s: s in ("auto", *STRUCTURES), "one of 'auto', 'dense', 'gram', 'layer'"),
         "curvature": (lambda s: s in CURVATURES, "one of 'ggn', 'hessian', 'fisher', 'empirical-fisher'"),
         "rule": (lambda s: s in RULES, "one of 'nielsen', 'classical'"),
-        "scaling": (lambda s: s in ("auto", "identity", "diagonal"), "one of 'auto', 'identity', 'diagonal'"),
+        "scaling": (lambda s: s in SCALINGS, f"one of {', '.join(map(repr, SCALINGS))}"),
         "geodesic": (lambda b: b == "auto" or isinstance(b, bool), "'auto', True or False"),
         "memory_limit": POSITIVE,
     }
@@ -155,13 +159,16 @@ class LMNewton(BaseEstimator):
 
         Where none does, lambda rises once only: the next batch may be better behaved.
         """
-        lam, rule = start, RULES[self.rule]
+        lam, rule, lowered = start, RULES[self.rule], False
         for rejections in range(TRIES):
             d, alpha, predicted = self._try(here, C, lam, M)
             rho = -math.inf
             if finite(namespace(d), d):
                 there = here.moved(d)
                 if negligible(here, there, predicted):
+                    if lam > least and not lowered:  # damping alone may hide a decrease
+                        lam, lowered = least, True
+                        continue
                     lam = min(lam, rule(start, -1.0, 0))
                     return there, lam, Report(alpha, lam, converged=here.whole)
                 rho = gain_ratio(there.value - here.value, predicted)
@@ -173,18 +180,23 @@ class LMNewton(BaseEstimator):
 
     def _scale(self, here, diagonal, top):
         """M, the first and the least lambda, and the running maximum of the diagonal."""
-        xp, eps = namespace(diagonal), rounding(diagonal)
-        layered = _layered(here)
-        if self.scaling == "identity" or (self.scaling == "auto" and layered):
-            return 1.0, START * float(xp.max(diagonal)), eps**0.5 * (float(xp.mean(diagonal)) or 1.0), None
-        top = diagonal if top is None else xp.maximum(top, diagonal)
-        floor = eps * (float(xp.max(top)) or 1.0)
-        return xp.maximum(top, xp.full_like(top, floor)), START, eps**0.5 if layered else eps, top
+        xp, eps, layered = namespace(diagonal), rounding(diagonal), _layered(here)
+        scaling, low = self.scaling, eps**0.5 if layered else eps
+        if scaling == "auto":
+            scaling = "identity" if layered else "relative"
+        if scaling == "diagonal":
+            top = diagonal if top is None else xp.maximum(top, diagonal)
+            M = xp.maximum(top, xp.full_like(top, eps * (float(xp.max(top)) or 1.0)))
+            return M, START, low * float(xp.max(diagonal / M)), top
+        M = 1.0 if scaling == "identity" else 1 / here.objective.network.scale(here.theta) ** 2
+        relative = diagonal / M
+        return M, START * float(xp.max(relative)), low * (float(xp.mean(relative)) or 1.0), None
 
     def _try(self, here, C, lam, M):
         """The step d, alpha, and the undamped model's value at alpha v."""
         xp, shift = namespace(here.theta), lam * M + here.objective.shift(here.theta)
-        v = -C.solve(here.grad, shift)
+        solve = C.solver(shift)
+        v = -solve(here.grad)
         v = v if here.objective.box is None else _inside(here, C, shift, v)
         if not finite(xp, v):
             return v, math.nan, math.nan
@@ -192,8 +204,8 @@ class LMNewton(BaseEstimator):
         alpha = -slope / ((bend + lam * dot(xp, M * v, v)) or 1.0)
         alpha = alpha if here.objective.box is None else min(alpha, 1.0)
         v = alpha * v
-        bends = self.geodesic is True or (self.geodesic == "auto" and self.curvature == "ggn" and not _layered(here))
-        d = v + _geodesic(here, C, shift, M, v) if bends else v
+        smooth = self.curvature == "ggn" and here.objective.network.smooth
+        d = v + _geodesic(here, solve, M, v) if self.geodesic is True or (self.geodesic == "auto" and smooth) else v
         return d, alpha, alpha * (slope + 0.5 * alpha * bend)
 
 
@@ -228,15 +240,21 @@ def _inside(here, C, shift, v):
     return v * math.nan
 
 
-def _geodesic(here, C, shift, M, v):
+def _geodesic(here, solve, M, v):
     """The second-order term a; NaN where it is too long, for the path then bends more than the model can see."""
     loss, batch, xp = here.objective.loss, here.batch, namespace(v)
     V = batch.weights[:, None] * loss.ggnp(here.tape.F, batch.Y, second_derivative(here, v))
-    a = -0.5 * C.solve(here.pullback(V).total(), shift)
+    a = -0.5 * solve(here.pullback(V).total())
     if here.objective.box is not None:  # what ends on the border stays there
         box, there = here.objective.box, here.theta + v
         a = xp.where((there > box.lower) & (there < box.upper), a, xp.zeros_like(a))
     return a if 4 * dot(xp, M * a, a) <= BEND**2 * dot(xp, M * v, v) else xp.full_like(a, xp.nan)
+
+
+def _length(here, u):
+    """|u| in units of the parameters' sizes."""
+    u = u / here.objective.network.scale(here.theta)
+    return dot(namespace(u), u, u) ** 0.5
 
 
 def second_derivative(here, u):
@@ -244,11 +262,11 @@ def second_derivative(here, u):
 
     Where that would leave the box, for theta + u in it, a difference ahead, of error about eps^(1/4).
     """
-    h, box = rounding(u) ** 0.25 / (here.objective.network.relative(here.theta, u) or 1.0), here.objective.box
+    h, box = rounding(u) ** 0.25 / (_length(here, u) or 1.0), here.objective.box
     if box is None or (box.holds(here.theta + h * u) and box.holds(here.theta - h * u)):
         steps = h, -h, 0.0
     else:
         h = min(h, 0.5)
         steps = 2 * h, 0.0, h
     first, last, middle = (here.moved(step * u).tape.F if step else here.tape.F for step in steps)
-    return (first - 2 * middle + last) / h**2
+    return (first - 2 * middle + last) / h / h  # h^2 may overflow

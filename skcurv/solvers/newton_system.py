@@ -51,9 +51,17 @@ def matrix(here, structure, curvature, rng):
         return gram(here, columns(here, rng))
     sums, entries = {}, entries_per_row(layout, here.k)
     for part in here.parts(max(1, STRIP // entries)):
-        new = layer_sums(part, columns(part, rng), across=structure == "dense")
-        sums = {pair: sums[pair] + K if sums else K for pair, K in new.items()}
+        _add(sums, layer_sums(part, columns(part, rng), across=structure == "dense"))
     return (assembled if structure == "dense" else assembled_by_layer)(layout, sums)
+
+
+def _add(sums, more):
+    """Add to the sums in place: a third K would not fit."""
+    for pair, K in more.items():
+        if pair in sums:
+            sums[pair] += K
+        else:
+            sums[pair] = K
 
 
 def _hessian(here):

@@ -8,14 +8,17 @@ Symbols: P the averaged curvature approximation, g the gradient, v the last upda
 2. now and then: P^-1 with damping gamma^2 = r^2 (lambda + l2), as the form damps and inverts itself; where the ratio r
    is searched, the best of {r omega, r, r / omega} by the model
 3. w_1 = -P^-1 g,  w_2 = v;  (alpha, mu) minimise the exact model with damping lambda over d = alpha w_1 + mu w_2.
+   On mini-batches, after the first SETTLED steps, (alpha, mu) serve for MODEL_PERIOD steps.
    With a fixed rate instead: alpha = rate, cut so that alpha^2 (-g'w_1) keeps the norm constraint, and mu = MOMENTUM
 4. every TEST_PERIOD steps, on the batch's last rows (always, and on all rows, on the full set):
-   rho = (f(theta + d) - f(theta)) / m(d); lambda follows rho; d is rejected when f rises. In between, d is rejected
-   when it takes the loss of rows that the model did not see to a multiple of its running mean: a model on few rows
-   can miss the curvature of the others
+   rho = (f(theta + d) - f(theta)) / m(d); lambda follows rho; d is rejected when f rises. The other steps are judged by
+   the loss of the next batch, which that step computes anyway: above CEILING times the running mean of the losses, and
+   above that of the last trusted parameters on the same rows, it goes back to those. A model on few rows can miss the
+   curvature of the others
 
 On mini-batches the average of the iterates by polynomial decay is what counts, theta_bar <- theta_bar + (1 + TAIL) /
-(t + TAIL) (theta - theta_bar) in step t (Shamir & Zhang 2013, section 4): theta itself keeps the noise of a batch.
+(t + TAIL) (theta - theta_bar) in step t (Shamir & Zhang 2013, section 4): theta itself keeps the noise of a batch. The
+average takes in the theta that step t starts from, so that an untested step never reaches it unseen.
 
 The first lambda is found on the first batch: from START, by factors of LEAP, up until rho is above 1/4 and down while
 it is above 3/4, never below the mean curvature. Constants as in Martens & Grosse (2015, sections 6.4 to 7, appendix S);
@@ -43,20 +46,21 @@ SAMPLE = 2  # purpose of a draw
 WARM_UP = 20  # steps that all update the statistics
 STATISTICS_PERIOD = 4  # steps between updates on mini-batches thereafter
 OMEGA = 0.95  # change of lambda a step
-TEST_PERIOD = 5
+SETTLED = 100  # steps on mini-batches that all take a model of their own
+MODEL_PERIOD = 2  # steps that share one (alpha, mu) thereafter
+TEST_PERIOD = 10  # a multiple of it
 BOLD = 2 / 3  # change of lambda a step where every step is tested (Martens 2010, section 4.1)
 NOISE = 2e-2  # floor of lambda on mini-batches, relative to the loss at the start
-FEWEST_ROWS = 128  # for statistics, model and guard
+FEWEST_ROWS = 128  # for statistics and model
 TEST = 1 / 2  # part of a mini-batch, its last rows, for rho
-GUARD = 1 / 8  # part of a mini-batch, its last rows, that a step in between is tried on
-CEILING = 2  # times the running mean of the loss is what no step may reach there
+CEILING = 2  # times the running mean of the loss is what no step may take the next batch to
 FRESH = 0.1  # weight of a new batch in that mean
 MOST_COLUMNS = 64  # up to which full-set statistics are exact
 START = 1.0  # lambda from which the first one is searched
 LEAP = 8.0
 LEAPS = 12
 SEARCH = 0.6  # omega of the ratio r: (19/20)^(20/2)
-SEARCH_PERIOD = 2  # refreshes between searches
+SEARCH_PERIOD = 4  # refreshes between searches
 LEAST_RATIO = 0.1  # and its inverse is the most
 MOMENTUM = 0.9  # with a fixed rate
 TAIL = 5  # of the average: its weights grow like step^TAIL, so that it spans a sixth of the steps
@@ -77,7 +81,7 @@ class Recipe(NamedTuple):
 
 @dataclass(frozen=True)
 class State:
-    """Progress: damping, statistics, inverse, last update v, running mean of the loss, last tested parameters."""
+    """Progress: damping, statistics, inverse, last (alpha, mu) and update v, mean loss, last trusted parameters."""
 
     seed: int
     lam: float | None
@@ -86,8 +90,10 @@ class State:
     step: int = 0
     updates: int = 0
     statistics: Any = None
+    mean_curvature: float = 0.0
     inverse: Any = None
     ratio: float = 1.0
+    c: Any = None
     v: Any = None
     level: float = 0.0
     rejections: int = 0
@@ -123,12 +129,14 @@ def averaged(here, state, recipe):
         return state
     part, updates = here.head(rows(here, recipe.statistics_fraction)), state.updates + 1
     S = columns(part, state, recipe.curvature)
-    return replace(state, statistics=recipe.form.collect(state.statistics, updates, part, S), updates=updates)
+    statistics = recipe.form.collect(state.statistics, updates, part, S)
+    mean = float(namespace(here.theta).mean(statistics.diag()))
+    return replace(state, statistics=statistics, updates=updates, mean_curvature=mean)
 
 
 def _rounding_floor(here, state):
     """The least damping that inverts the statistics with half the digits of the parameters."""
-    return math.sqrt(rounding(here.theta)) * float(namespace(here.theta).mean(state.statistics.diag()))
+    return math.sqrt(rounding(here.theta)) * state.mean_curvature
 
 
 def floor(here, state):
@@ -149,30 +157,58 @@ def step(here, state, recipe):
     here.tape  # noqa: B018 - one forward pass serves value, gradient, statistics and model
     if not (math.isfinite(here.value) and finite(namespace(here.theta), here.grad)):
         return _retreat(here, state, "the loss or its gradient is not finite")
+    if not here.whole:
+        if _exploded(here, state):
+            return _rejected(here.at(state.safe), state, NAN, "the last step took the loss far up")
+        state = _trusted(here, state)
     state = averaged(here, state, recipe)
     due = state.step < 3 or state.step % recipe.period == 0
     if due:
         state = replace(state, statistics=recipe.form.renew(state.statistics, here.theta.dtype))
     if state.lam is None:
         state = _calibrated(here, state, recipe)
-    state, alpha, d, predicted = _proposed(here, state, recipe, due)
+    if due or recipe.rate is not None or _model_due(here, state):
+        state, alpha, d, predicted = _proposed(here, state, recipe, due)
+    else:
+        state, alpha, d, predicted = _repeated(here, state, recipe)
     if not math.isfinite(predicted):
         return _retreat(here, state, "the quadratic model is not finite")
-    return _with_average(*_judge(here, replace(state, v=d, step=state.step + 1), alpha, predicted))
+    there, state, report = _judge(here, replace(state, v=d, step=state.step + 1), alpha, predicted)
+    return there, state, report._replace(average=state.average)
 
 
-def _with_average(here, state, report):
-    """The step with the average of the iterates, which on the full set stay as they are."""
-    if here.whole:
-        return here, state, report
-    share = 1.0 if state.average is None else (1 + TAIL) / (state.step + TAIL)
-    average = here.theta + 0 if share >= 1 else state.average + share * (here.theta - state.average)
-    return here, replace(state, average=average), report._replace(average=average)
+def _exploded(here, state):
+    """Whether the parameters are worse on this batch than the last trusted ones, and than losses usually are."""
+    high = here.value > CEILING * state.level and here.theta is not state.safe
+    return high and here.value > here.at(state.safe).value
+
+
+def _trusted(here, state):
+    """The state that trusts these parameters, and has them in the running mean of the loss and in the average."""
+    level = (1 - FRESH) * state.level + FRESH * min(here.value, CEILING * state.level)
+    share = 1.0 if state.average is None else (1 + TAIL) / (state.step + 1 + TAIL)
+    average = here.theta if share >= 1 else state.average + share * (here.theta - state.average)
+    rejections = state.rejections if here.theta is state.safe else 0
+    return replace(state, safe=here.theta, level=level, average=average, rejections=rejections)
 
 
 def _inverse(here, state, recipe, ratio):
     d = max(ratio**2 * (state.lam + here.objective.l2), _rounding_floor(here, state))
     return recipe.form.invert(state.statistics, d, here.theta.dtype)
+
+
+def _model_due(here, state):
+    """Whether (alpha, mu) are to be found anew."""
+    return here.whole or state.step < SETTLED or state.step % MODEL_PERIOD == 0 or state.c is None
+
+
+def _repeated(here, state, recipe):
+    """What `_proposed` gives, with the last step's (alpha, mu) and no value of the model."""
+    lazy = recipe.form.lazy
+    inverse = state.inverse if lazy else _inverse(here, state, recipe, state.ratio)
+    alpha, mu = state.c
+    d = mu * state.v - alpha * inverse.mv(here.grad)
+    return (state if lazy else replace(state, inverse=inverse)), alpha, d, 0.0
 
 
 def _proposed(here, state, recipe, due):
@@ -188,9 +224,10 @@ def _proposed(here, state, recipe, due):
     b, M = model(here.head(rows(here, recipe.model_fraction)), [*fresh, *old], state.lam)
     best = min((_candidate(recipe, i, len(fresh), b, M) for i in range(len(fresh))), key=lambda found: found[1])
     chosen, predicted, c = best
-    d = sum((float(a) * w for a, w in zip(c[1:], old, strict=True)), float(c[0]) * fresh[chosen])
-    state = replace(state, inverse=inverses[chosen], ratio=ratios[chosen] if len(ratios) > 1 else state.ratio)
-    return state, float(c[0]), d, predicted
+    c = tuple(map(float, c))
+    state = replace(state, c=c if old else None, inverse=inverses[chosen], ratio=ratios[chosen])
+    d = sum((a * w for a, w in zip(c[1:], old, strict=True)), c[0] * fresh[chosen])
+    return state, c[0], d, predicted
 
 
 def _in_range(ratio):
@@ -227,21 +264,16 @@ def _calibrated(here, state, recipe):
                 break
         else:
             break
-    return replace(state, lam=max(lam, floor(here, trial), float(namespace(here.theta).mean(state.statistics.diag()))))
+    return replace(state, lam=max(lam, floor(here, trial), state.mean_curvature))
 
 
 def _judge(here, state, alpha, predicted):
-    """Test the step on rows that the model did not see: move lambda where that is due, accept or reject."""
+    """Where it is due, test the step on rows that the model did not see: move lambda, accept or reject."""
     there = here.moved(state.v)
-    level = (1 - FRESH) * state.level + FRESH * min(here.value, CEILING * state.level)
-    state = replace(state, level=level)
-    due = here.whole or state.step % TEST_PERIOD == 0
-    part = here.tail(rows(here, TEST if due else GUARD))
+    if not (here.whole or (state.step - 1) % TEST_PERIOD == 0):
+        return there, state, Report(alpha, state.lam)
+    part = here.tail(rows(here, TEST))
     tested = there.on(part.batch)
-    if not due:
-        if not tested.value <= max(CEILING * level, part.value):
-            return _rejected(here, state, NAN)
-        return there, replace(state, rejections=0), Report(alpha, state.lam)
     if negligible(part, tested, predicted):
         return there, replace(state, safe=there.theta), Report(alpha, state.lam, converged=here.whole)
     rho = gain_ratio(tested.value - part.value, predicted)
@@ -251,16 +283,16 @@ def _judge(here, state, alpha, predicted):
     return there, replace(state, lam=lam, safe=there.theta, rejections=0), Report(alpha, lam, rho)
 
 
-def _rejected(here, state, rho):
+def _rejected(here, state, rho, trouble=""):
     """Stay, without the last update, with more damping: r, r^2, r^4, ... times for rejections in a row."""
     growth = (1 / (BOLD if here.whole else OMEGA**TEST_PERIOD)) ** 2**state.rejections
     lam = max(state.lam * growth, floor(here, state))
-    state = replace(state, lam=lam, v=None, inverse=None, rejections=state.rejections + 1)
-    return here, state, Report(0.0, lam, rho)
+    state = replace(state, lam=lam, v=None, c=None, inverse=None, rejections=state.rejections + 1)
+    return here, state, Report(0.0, lam, rho, trouble=trouble, average=state.average)
 
 
 def _retreat(here, state, trouble):
     """Back to the last tested parameters with ten times the damping and no memory."""
     lam = 10 * (START if state.lam is None else state.lam)
-    state = replace(state, lam=lam, v=None, updates=0)
-    return here.at(state.safe), state, Report(0.0, lam, trouble=trouble)
+    state = replace(state, lam=lam, v=None, c=None, updates=0)
+    return here.at(state.safe), state, Report(0.0, lam, trouble=trouble, average=state.average)

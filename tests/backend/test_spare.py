@@ -62,3 +62,22 @@ def test_it_keeps_a_bounded_number_of_arrays():
     held = [spare.product(A, B) for _ in range(MOST + 5)]
     assert len(spare._arrays) == MOST
     assert all(np.array_equal(product, held[0]) for product in held)
+
+
+@pytest.mark.parametrize("form", [np.asarray, scipy.sparse.csr_matrix], ids=["dense", "csr"])
+@pytest.mark.parametrize("n", [3, 2 * LEAST // 13])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_are_outer_products_with_a_one_appended(form, n, dtype):
+    """(2 + 1) x 3 and (3 + 1) x 1 entries, in the place of the last ones once these are gone."""
+    spare, places = Spare(), set()
+    for _ in range(3):
+        A, G, B, H = (RNG.normal(size=(n, columns)).astype(dtype) for columns in (2, 3, 3, 1))
+        R = spare.rows([(form(A), G), (B, H)])
+        assert R.dtype == dtype
+        ones = np.ones((n, 1), dtype)
+        blocks = [np.einsum("na,no->nao", np.hstack(pair), V) for pair, V in (((A, ones), G), ((B, ones), H))]
+        np.testing.assert_array_equal(R, np.hstack([block.reshape(n, -1) for block in blocks]))
+        places.add(R.ctypes.data)
+        del R
+    assert len(spare._arrays) == (n > 3)
+    assert n == 3 or len(places) == 1

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from skcurv import curvature
+from skcurv.curvature import dense_blocks
+from skcurv.network.layout import Layout
 
 from .. import oracles
 from ..cases import CASES, assert_close, case, problem
@@ -24,6 +26,7 @@ def _matrix(operator, size):
     return np.stack([operator.mv(e) for e in np.eye(size)], axis=1)
 
 
+@pytest.mark.usefixtures("dense_by")
 @every_case
 def test_dense_equals_brute_force(c):
     p = problem(c)
@@ -32,6 +35,7 @@ def test_dense_equals_brute_force(c):
     assert_close(C, oracles.ggn(p), _terms(p))
 
 
+@pytest.mark.usefixtures("dense_by")
 @every_case
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
 def test_structures_hold_the_same_matrix(c, sparse):
@@ -70,6 +74,23 @@ def test_kronecker_of_a_part_averages_inputs_over_the_part(c):
         assert_close(G, share * loop_G, _terms(p), scale=max(np.abs(loop_G).max(), 1e-3))
 
 
+def test_few_parameters_times_columns_take_one_sum(monkeypatch):
+    p = problem(case("tanh", "multinomial"))
+    here, S = _columns(p)
+    pairs = {across: set(dense_blocks.layer_sums(here, S, across)) for across in (True, False)}
+    assert pairs == {True: {dense_blocks.WHOLE}, False: {(0, 0), (1, 1)}}
+    for rows, keys in ((p.theta.size * 2, {dense_blocks.WHOLE}), (p.theta.size * 2 - 1, {(0, 0), (0, 1), (1, 1)})):
+        monkeypatch.setattr(dense_blocks, "ROWS", rows)
+        assert set(dense_blocks.layer_sums(here, S, True)) == keys
+
+
+def test_rows_count_among_the_numbers_held():
+    """Of 861 parameters; without rows the products of 21 inputs are the most."""
+    layout = Layout((20, 20, 20, 1))
+    assert curvature.entries_per_row(layout, 1) == curvature.entries_per_row(layout, 2) == layout.size == 861
+    assert curvature.entries_per_row(Layout((20, 20, 20, 20, 1)), 1) == 441
+
+
 @every_case
 def test_kronecker_is_exact_for_one_sample(c):
     p = problem(c, n=1)
@@ -106,6 +127,7 @@ def test_sample_space_and_parameter_space_solve_alike(network, vector):
     assert_close(ours.logdet(shift), theirs.logdet(shift), terms, scale=p.theta.size)
 
 
+@pytest.mark.usefixtures("dense_by")
 @every_case
 def test_curvatures_of_parts_add_up(c):
     p = problem(c)

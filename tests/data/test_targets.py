@@ -95,6 +95,35 @@ def test_shape_of_the_predictions_is_that_of_the_targets():
     assert RealTargets.unchanged(1, False).decode(P).shape == (4, 1)
 
 
+def test_several_numbers_a_target_get_an_axis_of_their_own():
+    """Those of one target lie beside one another, in its units."""
+    one = RealTargets(np.array([10.0]), np.array([2.0]), True)
+    np.testing.assert_array_equal(one.decode(np.array([[0.0, 1.0, 2.0]])), [[10.0, 12.0, 14.0]])
+    two = RealTargets(np.array([10.0, 0.0]), np.array([2.0, 5.0]), False)
+    P = np.array([[0.0, 1.0, 2.0, 0.0, 1.0, 2.0]])
+    np.testing.assert_array_equal(two.decode(P), [[[10.0, 12.0, 14.0], [0.0, 5.0, 10.0]]])
+    np.testing.assert_array_equal(two.decode(P[:, :3]), P[:, :3])  # one number for two targets: as it is
+    np.testing.assert_array_equal(two.decode(P[:, :1]), [0.0])
+    np.testing.assert_array_equal(two.deviations(np.array([[1.0, 3.0]])), [[2.0, 15.0]])
+    np.testing.assert_array_equal(one.deviations(np.array([[3.0]])), [6.0])
+
+
+def test_targets_of_one_dimension_are_one_column():
+    targets = RealTargets(np.array([1.0]), np.array([2.0]), True)
+    np.testing.assert_array_equal(targets.encode(np.array([1.0, 5.0]), float), [[0.0], [2.0]])
+    assert targets.scaled
+    assert not RealTargets.unchanged(2, True).scaled
+
+
+def test_two_classes_one_hot():
+    for y in (LABELS["strings"], LABELS["two numbers"]):
+        targets = ClassTargets(y, one_hot=True)
+        Y = targets.encode(y, float)
+        np.testing.assert_array_equal(Y, y[:, None] == targets.classes[None, :])
+        assert (targets.n_outputs, targets.exclusive) == (2, True)
+        np.testing.assert_array_equal(targets.decode(0.2 + 0.6 * Y), y)
+
+
 @pytest.mark.parametrize("n", [3, 1000, 300_000])
 @pytest.mark.parametrize("constant", [0.0, 0.1, -7.7, 1e10])
 def test_a_deviation_that_is_only_rounding_counts_as_one(n, constant):

@@ -27,6 +27,18 @@ def test_what_has_no_inverse_is_nan(n):
         assert np.isnan(inverse(np.full((n, n), np.nan))).all()
 
 
+@pytest.mark.parametrize("n", [2 * LEAF, 8 * LEAF])
+@pytest.mark.parametrize("least", [1e-1, 1e-2, 1e-3, 1e-4])
+def test_single_precision_gives_way_where_its_digits_do_not_suffice(n, least):
+    """A spike of size n beside `least`: by halves alone the error is rounding (n / least)^2, up to 1e6."""
+    M = (np.ones((n, n)) + least * np.eye(n)).astype(np.float32)
+    found = inverse(M)
+    truth = np.linalg.inv(M.astype(np.float64))
+    assert found.dtype == np.float32
+    assert np.linalg.norm(found - truth, 2) <= 1e-2 * np.linalg.norm(truth, 2)
+    assert np.linalg.eigvalsh(found.astype(np.float64) + found.T)[0] > -1e-6 / least
+
+
 def test_strict_arrays_and_single_precision():
     M = _spd(2 * LEAF).astype(np.float32)
     strict = inverse(array_api_strict.asarray(M))

@@ -85,9 +85,24 @@ def test_blend_averages_the_factors():
     assert_close(mixed.G[0], 0.9 * old.G[0] + 0.1 * new.G[0], 4)
 
 
-def test_damping_and_inverse_work_in_float64_and_astype_returns():
-    rng = np.random.default_rng(7)
-    single = _one_layer(_factor(rng, 4).astype(np.float32), _factor(rng, 3).astype(np.float32))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rank", [1, 20, 300])
+def test_the_inverse_of_the_least_damped_is_positive_definite_in_the_factors_precision(dtype, rank):
+    """With a solver's least damping, d = sqrt(eps) mean(diag A) mean(diag G): condition up to 1 + n / eps^(1/4)."""
+    rng, eps, n = np.random.default_rng(7), np.finfo(dtype).eps, 200
+    plain = _one_layer(_factor(rng, n, rank).astype(dtype), _factor(rng, 3, 1).astype(dtype))
+    damped = plain.damped(np.sqrt(eps) * plain.diag().mean())
+    inverse = damped.inverse()
+    for M, P in ((damped.A[0], inverse.A[0]), (damped.G[0], inverse.G[0])):
+        assert M.dtype == P.dtype == dtype
+        truth = np.linalg.inv(M.astype(np.float64))
+        assert np.linalg.norm(P - truth, 2) <= 1e-2 * np.linalg.norm(truth, 2)
+        assert np.linalg.eigvalsh(P).min() > 0
+
+
+def test_one_output_is_damped_and_inverted_in_float64_and_astype_returns():
+    single = _one_layer(_factor(np.random.default_rng(7), 4).astype(np.float32), np.array([[2.0]], np.float32))
     inverse = single.damped(1e-3).inverse()
     assert inverse.A[0].dtype == inverse.G[0].dtype == np.float64
-    assert inverse.astype(np.float32).mv(np.ones(12, np.float32)).dtype == np.float32
+    back = inverse.astype(np.float32)
+    assert back.A[0].dtype == back.G[0].dtype == np.float32

@@ -6,8 +6,8 @@ from skcurv import losses
 
 from ..cases import targets
 from ..conformance.losses import BATTERY, LossCase
+from .regression_cases import CASES as REGRESSION
 from .test_classification_losses import CASES as OF_LABELS
-from .test_regression_losses import CASES as REGRESSION
 
 
 def _with(value):

@@ -29,6 +29,9 @@ TARGETS = {
     "1e6 + normal": lambda rng, shape: 1e6 + rng.normal(size=shape),
     "constant": lambda rng, shape: np.full(shape, 1e3 + 0.1),
     "cauchy": lambda rng, shape: rng.standard_cauchy(shape),
+    "counts": lambda rng, shape: 1.0 * rng.poisson(2.0, shape),
+    "zeros": lambda rng, shape: np.zeros(shape),
+    "positive": lambda rng, shape: rng.lognormal(0.0, 3.0, shape),
 }
 LABELS = {
     "binary": lambda n: np.arange(n) % 2,
@@ -51,6 +54,7 @@ class Recipe(NamedTuple):
     """A fit in words and numbers: n rows and d columns of such inputs and targets, and how they are fitted."""
 
     task: str = "one output"
+    loss: Any = None
     n: int = 8
     d: int = 3
     inputs: str = "normal"
@@ -95,8 +99,8 @@ class Recipe(NamedTuple):
     def estimator(self, solver, **options):
         """The estimator, not fitted; solvers of the full set leave the batches alone."""
         own = {} if self.classifies else {"target_scaling": self.scaling}
-        if self.task == "frequencies":
-            own["loss"] = "log_loss"
+        if self.loss or self.task == "frequencies":
+            own["loss"] = self.loss or "log_loss"
         if not getattr(solver, "full_batch", False):
             own["batch_size"] = self.batch_size
         options = {
@@ -173,13 +177,43 @@ NAMED = {
 }
 
 
+SKEWED = ("counts", "zeros", "positive")
+UGLY = ("1e6", "1e6 + normal", "constant", "cauchy")
+OF_LOSSES = {
+    **{
+        (loss, kind): Recipe("two outputs", loss, targets=kind, n=12)
+        for loss in ("absolute_error", "huber")
+        for kind in UGLY
+    },
+    **{("quantile", kind): Recipe("one output", "quantile", targets=kind, batch_size=3) for kind in UGLY},
+    **{("gaussian_nll", kind): Recipe("two outputs", "gaussian_nll", targets=kind, batch_size=3) for kind in UGLY},
+    ("gaussian_nll", "one row"): Recipe("one output", "gaussian_nll", n=1),
+    ("gaussian_nll", "as it is"): Recipe("one output", "gaussian_nll", targets="1e6", scaling=None),
+    **{
+        (loss, f"{kind}, {inputs}"): Recipe("two outputs", loss, targets=kind, inputs=inputs, batch_size=4, d=4)
+        for loss in ("poisson", "negative_binomial", "gamma", "tweedie")
+        for kind in SKEWED
+        for inputs in ("normal", "large")
+        if loss != "gamma" or kind == "positive"
+    },
+    **{
+        (loss, f"{task}, {inputs}"): Recipe(task, loss, inputs=inputs, n=12, batch_size=5)
+        for loss in ("focal", "ordinal")
+        for task in ("binary", "one of two classes", "labels")
+        for inputs in ("normal", "large", "separable")
+        if loss != "ordinal" or task != "labels"
+    },
+}
+
+
 RECIPES = st.builds(
     Recipe,
     task=st.sampled_from([*REAL, *LABELS]),
+    loss=st.none(),
     n=st.integers(1, 12),
     d=st.sampled_from([1, 2, 3, 12]),
     inputs=st.sampled_from(list(INPUTS)),
-    targets=st.sampled_from(list(TARGETS)),
+    targets=st.sampled_from([name for name in TARGETS if name not in SKEWED]),
     weights=st.sampled_from(list(WEIGHTS)),
     hidden=st.sampled_from([(3,), (), (1,), (8,), (4, 2), (2,) * 20]),
     activation=st.sampled_from(["relu", "tanh", "logistic", "identity", "softplus", "silu", "leaky_relu"]),

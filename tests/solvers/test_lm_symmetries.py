@@ -4,6 +4,10 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes
 
+from skcurv.data import Data
+from skcurv.losses import SquaredError
+from skcurv.network.parametric import FlatLayout, Given, Parametric
+from skcurv.objective import Objective
 from skcurv.solvers import LMNewton, lm_newton
 from skcurv.solvers.lm_newton import LMState, second_derivative
 
@@ -33,14 +37,61 @@ def _mapped(p, T, shift=0.0):
     return p._replace(X=p.X @ T + shift, theta=p.case.network.layout.join(blocks))
 
 
+def _decay(units, start):
+    """A Point of a exp(-b x) whose parameters theta are (a, b) / units."""
+    x = np.arange(1.0, 7.0)
+    y = np.array([109.0, 149.0, 149.0, 191.0, 213.0, 224.0])[:, None]
+
+    def model(theta, X):
+        a, b = theta * units
+        return (a * np.exp(-b * X[:, 0]))[:, None]
+
+    def jacobian(theta, X):
+        a, b = theta * units
+        e = np.exp(-b * X[:, 0])
+        return (np.stack([e, -a * X[:, 0] * e], axis=1) * units)[:, None, :]
+
+    theta = np.array(start) / units
+    network = Parametric(model, Given(jacobian, theta, None), FlatLayout(2, (1, 1)))
+    return Objective(network, SquaredError(), Data(x[:, None], y, np.ones(6)), 0.0).point(theta)
+
+
+def _steps(solver, here, count=8):
+    state, thetas = solver.init(here, 0), []
+    for _ in range(count):
+        here, state, _ = solver.step(here, state)
+        thetas.append(here.theta)
+    return np.array(thetas)
+
+
+@pytest.mark.parametrize("scaling", ["auto", "diagonal", "relative"])
+@pytest.mark.parametrize("start", [(1.0, 1.0), (150.0, 0.0)])
+def test_model_functions_do_not_see_the_units_of_their_parameters(scaling, start):
+    """M changes with the units as C does; powers of two round to the same. A start of 0 counts as 1 in any units."""
+    units = np.array([2.0**8, 1.0 if start[1] == 0 else 2.0**-8])
+    steps, others = (_steps(LMNewton(scaling=scaling), _decay(u, start)) for u in (np.ones(2), units))
+    assert np.ptp(steps, axis=0).min() > 0
+    assert np.array_equal(others * units, steps)
+
+
+def test_automatic_scaling_is_relative_for_model_functions_and_none_for_networks():
+    for kind, start in (("relative", _decay(1.0, (1.0, 1.0))), ("identity", problem(TANH).point())):
+        auto, named, other = (_steps(LMNewton(scaling=scaling), start, 2) for scaling in ("auto", kind, "diagonal"))
+        assert np.array_equal(auto, named)
+        assert not np.allclose(auto, other)
+
+
 @pytest.mark.parametrize("curvature", ["ggn", "hessian"])
 @pytest.mark.parametrize("structure", ["dense", "gram", "layer"])
 def test_diagonal_scaling_does_not_see_the_units_of_inputs(structure, curvature):
-    """With M = diag C all of C, M and g change with the units as the step does; powers of two round to the same."""
+    """With M = diag C all of C, M and g change with the units as the step does; powers of two round to the same.
+
+    But for the geodesic's difference, whose step is relative to the parameters.
+    """
     structure = "dense" if curvature == "hessian" else structure
     p = problem(TANH, n=30, alpha=0.0)
     other = _mapped(p, np.diag([2.0**-10, 1.0, 2.0**9]))
-    solver = LMNewton(structure, curvature, scaling="diagonal")
+    solver = LMNewton(structure, curvature, scaling="diagonal", geodesic=False)
     for one, two in zip(_run(solver, p, 8), _run(solver, other, 8), strict=True):
         np.testing.assert_allclose(two.tape.F, one.tape.F, rtol=0, atol=1e-9 * np.abs(one.tape.F).max())
     plain = [_run(LMNewton("dense"), q, 1)[0].tape.F for q in (p, other)]

@@ -73,7 +73,8 @@ def test_the_first_kfac_step_is_along_the_damped_natural_gradient(c):
     np.testing.assert_allclose(d, (report.step_length if d.any() else 0) * U, rtol=0, atol=1e-10 * np.abs(U).max())
 
 
-def test_statistics_are_a_flat_mean_of_twenty_and_fade_by_a_twentieth_from_then_on(monkeypatch):
+def test_statistics_weigh_their_first_observations_like_the_cube_and_fade_by_a_twentieth_later(monkeypatch):
+    """Weights s (s + 1) (s + 2) until the newest has no more than 1/20 of the sum, in observation 77."""
     p, solver = problem(case("two layers", "squared_error")), DiagFisher()
     rng, drawn = np.random.default_rng(0), []
 
@@ -83,11 +84,13 @@ def test_statistics_are_a_flat_mean_of_twenty_and_fade_by_a_twentieth_from_then_
 
     monkeypatch.setattr(diag_fisher, "diagonal", structure)
     (here, state), expected = start(p, solver), None
-    for t in range(1, 31):
+    for t in range(1, 91):
         here, state, _ = solver.step(here, state)
-        expected = np.mean(drawn, axis=0) if t <= 20 else 0.95 * expected + 0.05 * drawn[-1]
+        s = np.arange(1.0, t + 1)
+        weights = s * (s + 1) * (s + 2)
+        expected = weights @ drawn / weights.sum() if t <= 77 else 0.95 * expected + 0.05 * drawn[-1]
         assert len(drawn) == t
-        np.testing.assert_allclose(state.statistics.diag(), expected, rtol=1e-13)
+        np.testing.assert_allclose(state.statistics.diag(), expected, rtol=1e-12)
 
 
 @both
@@ -165,6 +168,65 @@ def test_a_rejected_step_leaves_theta_and_raises_lambda(solver):
         assert report.step_length == 0
         assert report.gain_ratio < 0
         here, state = there, after
+
+
+def mini_batches(n=400, size=200):
+    """The objective of a case and the first batches of an epoch, whose buffers are not used again."""
+    objective = problem(case("tanh", "squared_error"), n=n).objective()
+    return objective, [next(objective.data.batches(size, 0, epoch)) for epoch in range(1, 5)]
+
+
+@both
+def test_an_untested_step_that_the_next_batch_shows_to_be_bad_is_taken_back(solver):
+    objective, batches = mini_batches()
+    theta = problem(case("tanh", "squared_error")).theta
+    first = objective.point(theta, batches[0])
+    good, state, _ = solver.step(first, solver.init(first, 0))
+    good, state, _ = solver.step(good.on(batches[1]), state)
+    trusted, average, lam = state.safe, state.average, state.lam
+    bad = good.at(50 * good.theta).on(batches[2])
+    assert bad.value > preconditioned.CEILING * state.level
+    there, after, report = solver.step(bad, state)
+    np.testing.assert_array_equal(there.theta, trusted)
+    np.testing.assert_array_equal(report.average, average)
+    assert report.trouble
+    assert report.step_length == 0
+    assert after.lam > lam
+    resumed, after, report = solver.step(there.on(batches[3]), after)
+    assert after.rejections == 1
+    assert not report.trouble
+    assert resumed.value < there.on(batches[3]).value
+
+
+@both
+def test_a_batch_that_is_as_bad_for_the_trusted_parameters_rejects_nothing(solver):
+    objective, batches = mini_batches()
+    theta = problem(case("tanh", "squared_error")).theta
+    first = objective.point(theta, batches[0])
+    _, state, _ = solver.step(first, solver.init(first, 0))
+    here, state, _ = solver.step(first.on(batches[1]), state)
+    high = here.on(batches[2]._replace(Y=batches[2].Y + 100))
+    assert high.value > preconditioned.CEILING * state.level
+    assert not preconditioned._exploded(high.at(state.safe + 0).on(high.batch), state)
+    assert preconditioned._exploded(high.at(100 * state.safe), state)
+
+
+@pytest.mark.parametrize("structure", ["kron", "ekfac"])
+def test_on_mini_batches_two_steps_share_one_model_once_the_fit_has_settled(monkeypatch, structure):
+    (objective, batches), asked = mini_batches(), []
+    theta = problem(case("tanh", "squared_error")).theta
+    model = preconditioned.model
+    monkeypatch.setattr(preconditioned, "SETTLED", 4)
+    monkeypatch.setattr(preconditioned, "model", lambda here, *more: asked.append(t) or model(here, *more))
+    solver = KFAC(damping=1.0, structure=structure)
+    here = objective.point(theta, batches[0])
+    state, steps = solver.init(here, 0), []
+    for t in range(10):
+        here, state, report = solver.step(here.on(batches[t % 4]), state)
+        steps.append((report.step_length, state.c))
+    assert sorted(set(asked)) == [0, 1, 2, 3, 4, 6, 8]
+    assert all(steps[t] == steps[t - 1] for t in (5, 7, 9))
+    assert steps[6] != steps[4]
 
 
 @both

@@ -15,7 +15,7 @@ from skcurv.solvers.loop import ROUNDING
 from skcurv.solvers.quadratic_model import minimise
 
 from ..cases import case, problem
-from .strategies import NAMED, RECIPES
+from .strategies import NAMED, OF_LOSSES, RECIPES
 
 STILL = SGD(1e-300)  # no step: its loss is that of the parameters it is given
 ENDINGS = (
@@ -132,6 +132,13 @@ def check_end(model, recipe, start):
 def test_named_shapes(name, shape, dtype):
     for alpha in (0.0, 1.0):
         check_fit(NAMED[shape]._replace(alpha=alpha, dtype=dtype), name)
+
+
+@pytest.mark.parametrize("recipe", OF_LOSSES.values(), ids=map(": ".join, OF_LOSSES))
+@pytest.mark.parametrize("name", SOLVERS)
+def test_losses(name, recipe):
+    check_fit(recipe, name)
+    check_fit(recipe._replace(dtype="float32", alpha=1.0), name)
 
 
 @pytest.mark.parametrize("name", SOLVERS)
