@@ -12,6 +12,7 @@ SMALL = [cls(hidden_layer_sizes=(10,), solver=name, max_iter=100) for name in SO
 DEFAULTS = [cls() for cls in CLASSES]
 LABELS = [CurvatureMLPClassifier((10,), loss=loss, max_iter=100) for loss in CLASSIFICATION if loss != "log_loss"]
 NUMBERS = [CurvatureMLPRegressor((10,), loss=loss, max_iter=100) for loss in ("huber", "gaussian_nll")]
+POSTERIORS = [cls((10,), max_iter=100, posterior="laplace") for cls in CLASSES]
 # At a kink the rounding of a second-order step grows from step to step, and weights equal repetition but for rounding.
 KINKED = [
     CurvatureMLPRegressor((10,), loss=loss, solver="adam", max_iter=100) for loss in ("absolute_error", "quantile")
@@ -20,6 +21,6 @@ KINKED = [
 
 # a budget of 100 epochs may end before the loss settles
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@parametrize_with_checks(SMALL + DEFAULTS + LABELS + NUMBERS + KINKED)
+@parametrize_with_checks(SMALL + DEFAULTS + LABELS + NUMBERS + POSTERIORS + KINKED)
 def test_scikit_learn_checks(estimator, check):
     assert check(estimator) is None
