@@ -1,13 +1,13 @@
 r"""Probabilities averaged over Gaussian raw outputs F ~ N(m, S), of one row.
 
 * one logistic output, and each label of several: with v the variance of the log-odds,
-  E sigmoid(F) ~ sigmoid(m / sqrt(1 + pi v / 8))                                          (MacKay 1992, eq. 10)
+  E sigmoid(F) ~ sigmoid(m / sqrt(1 + pi v / 8))                                          (MacKay 1992)
 * a softmax: with v_ij = S_ii + S_jj - 2 S_ij the variance of F_i - F_j,
   E p_i ~ 1 / sum_j exp(-(m_i - m_j) / sqrt(1 + pi v_ij / 8)), then divided by their sum  (Lu, Ie & Sha 2020)
   Pairs of classes are what a softmax sees: a constant added to all outputs, and a flat prior on it, change nothing.
   Scaling each output by its own variance (Daxberger and others 2021) would. For two classes it is the first line.
 * the Laplace bridge: the Dirichlet distribution with E p_i = a_i / sum_j a_j,
-  a_i = (1 - 2 / K + exp(m'_i) sum_j exp(-m'_j) / K^2) / S'_ii,                   (Hobbhahn and others 2022, eq. 9)
+  a_i = (1 - 2 / K + exp(m'_i) sum_j exp(-m'_j) / K^2) / S'_ii,                   (Hobbhahn and others 2022)
   m' = R m and S' = R S R without the mean of the outputs, R = I - 1 1' / K. The reference conditions on their sum
   being zero, which is the same under a flat prior on it, and else would change the differences that a softmax sees.
 * draws of F

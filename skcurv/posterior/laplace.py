@@ -16,8 +16,8 @@ parameters, whose prior density is 1, and g = (W / phi) (gradient of the mean lo
 
     log p(y) = -E / phi - c - theta'A theta / 2 + g'H^-1 g / 2 + (log |A| - log |H| + p_0 log 2 pi) / 2,
 
-|A| over the parameters that are not flat, c the density's normaliser (MacKay 1992, eq. 4.6; Bishop 2006, eq. 3.86). The
-fourth term is what a Newton step would still gain; with it the evidence of a linear model is exact at any theta_.
+|A| over the parameters that are not flat, c the density's normaliser (MacKay 1992; Bishop 2006, eq. 3.86). The fourth
+term is what a Newton step would still gain; with it the evidence of a linear model is exact at any theta_.
 """
 
 import math

@@ -5,8 +5,8 @@ With J_i (k, p) the Jacobian of the raw outputs at row i, G_i the slopes of the 
     F_i ~ N(F(x_i, theta_), S_i),     S_i = J_i H^-1 J_i'
     Var y_i = G_i S_i G_i' + noise    (delta method; exact for an identity link)
 
-with noise phi V(M_i), or the variance that the loss predicts (MacKay 1992, section 5; Immer, Korzepa & Bauer 2021, eq.
-9). Rows are taken in chunks; with Kronecker factors S_i needs no row of length p.
+with noise phi V(M_i), or the variance that the loss predicts (MacKay 1992; Immer, Korzepa & Bauer 2021).
+Rows are taken in chunks; with Kronecker factors S_i needs no row of length p.
 """
 
 import numpy as np

@@ -21,10 +21,11 @@ def _regressor(**options):
     return CurvatureMLPRegressor((4,), "tanh", **{**OPTIONS, **options})
 
 
+@pytest.mark.parametrize("solver", ["lm-newton", "adam"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_the_fit_has_the_posterior_of_its_rows(dtype):
+def test_the_fit_has_the_posterior_of_its_rows(dtype, solver):
     rows = X.astype(dtype)
-    reg = _regressor().fit(rows, Y, W)
+    reg = _regressor(solver=solver).fit(rows, Y, W)
     after = laplace(reg, rows, Y, sample_weight=W)
     eps = 1e-10 if dtype is np.float64 else 1e-4
     mean, std = reg.predict(rows, return_std=True)

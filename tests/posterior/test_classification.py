@@ -59,7 +59,7 @@ def test_averages_of_a_softmax_are_near_those_of_draws():
 
 
 def test_the_bridge_is_the_dirichlet_of_its_reference():
-    """Equation 9 of Hobbhahn and others, on logits that sum to zero and a covariance without that direction."""
+    """The formula of Hobbhahn and others, on logits that sum to zero and a covariance without that direction."""
     K, rest = 4, np.eye(4) - 0.25
     m, S = (RNG.normal(size=(5, K)) @ rest), rest @ _gaussians(5, K)[1] @ rest
     a = (1 - 2 / K + np.exp(m) * np.exp(-m).sum(axis=1, keepdims=True) / K**2) / np.einsum("ncc->nc", S)

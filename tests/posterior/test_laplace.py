@@ -223,6 +223,12 @@ def test_a_model_function_has_the_covariance_of_its_estimator():
     posterior = laplace(reg, x, y, sample_weight=w)
     np.testing.assert_allclose(posterior.dispersion, reg.dispersion_, rtol=1e-10)
     np.testing.assert_allclose(_covariance(posterior), reg.cov_, rtol=1e-6)
+    phi, residual = posterior.dispersion, y - reg.predict(x)
+    J = reg.objective_.point(reg.theta_).tape.J[:, 0]
+    H = J.T @ (w[:, None] * J) / phi
+    density = -0.5 * np.sum(w * residual**2 / phi + np.log(2 * np.pi * phi / w))
+    evidence = density + 0.5 * (3 * np.log(2 * np.pi) - np.linalg.slogdet(H)[1])
+    np.testing.assert_allclose(posterior.log_evidence, evidence, rtol=1e-6)
     std = reg.predict(x, return_std=True)[1]
     np.testing.assert_allclose(posterior.predictive(x, noise=False)[1], std, rtol=1e-6)
 
