@@ -15,7 +15,7 @@ the Gauss-Newton matrix.
 a = 0, or the second-order term of a geodesic (Transtrum & Sethna 2012): with F'' the second derivative of
 the outputs along alpha v,
 
-    a = -(C + D + lambda M)^-1 sum_i w_i J_i' H_i F''_i / 2,   and lambda rises where 2 |a|_M > 3/4 |alpha v|_M.
+    a = -(C + D + lambda M)^-1 sum_i w_i J_i' H_i F''_i / 2,   and lambda rises where 2 |a|_M > 3/2 |alpha v|_M.
 
 Where C + D + lambda M is not positive definite, v is no number and lambda rises too.
 
