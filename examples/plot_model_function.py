@@ -62,7 +62,8 @@ for name, fit in fits.items():
 
 K, error = clean.params_["K"], clean.stderr_["K"]
 wald, profile = (clean.conf_interval("K", method=method)["K"] for method in ("stderr", "profile"))
-print(f"K = {K:.2f}; 95 %: {wald[0]:.2f} to {wald[1]:.2f} by its error, {profile[0]:.2f} to {profile[1]:.2f} by profile")
+for name, (low, high) in {"standard error": wald, "profile": profile}.items():
+    print(f"K = {K:.2f}; 95 % by {name}: {low:.2f} to {high:.2f}")
 
 held = np.geomspace(0.55, 3.5, 60)
 losses = [CurvatureRegressor(rate, {"vmax": 1.0, "K": c}, fixed=["K"]).fit(S, v).loss_ for c in held]

@@ -97,14 +97,14 @@ def test_levenberg_marquardt_takes_few_steps_wherever_it_starts(seed, geodesic, 
         result = _fit(_model, _start(where, lower, upper), A, b, solver, (lower, upper), _jac, 30)
         np.testing.assert_allclose(result.theta, best, rtol=0, atol=1e-8)
         assert result.converged
-        assert len(result.history.rows) <= 8
+        assert len(result.history.rows) <= 12
 
 
 def _one_step(A, b, lower, upper, theta):
     """After one step of Levenberg-Marquardt with next to no damping."""
     net, found = network_of(_model, theta, _jac, (lower, upper), X=A)
     objective = Objective(net, SquaredError(), Data(A, b[:, None], np.ones(len(b))), 0.0, found.box)
-    return LMNewton(geodesic=False).step(objective.point(theta), LMState(0.0, None, 0, 0))[0].theta
+    return LMNewton(geodesic=False, scaling="diagonal").step(objective.point(theta), LMState(0.0, None, 0, 0))[0].theta
 
 
 @pytest.mark.parametrize("seed", range(30))
