@@ -51,7 +51,8 @@ class BaseCurvatureModel(Inferring, Adopting):
     def _train(self, X, y, sample_weight, offset, incremental):
         started = time.perf_counter()
         solver, loss = self._checked_solver(), self._loss()
-        X = validate_data(self, X, dtype=np.float64, order="C")
+        X = validate_data(self, X, dtype=np.float64, order="C").view()
+        X.flags.writeable = False  # a model that writes into it would change the data of the fit
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None. Allowed is an array-like of "
