@@ -69,7 +69,7 @@ class BaseCurvatureModel(Inferring, Adopting):
         self.function_ = ModelFunction(self.model, found).sized(found.theta, data.X)
         self._check_width()
         net = network(self.function_, self.jac, X.shape[1])
-        if self.check_jac and not isinstance(self.jac, str):
+        if self.check_jac and (self.jac == "cs" or not isinstance(self.jac, str)):
             labels = [label for label, free in zip(found.labels, found.free, strict=True) if free]
             check_jacobian(net, labels, found.theta, data.X, "jac")
         objective = Objective(net, minimised, data, self.alpha, found.box)
