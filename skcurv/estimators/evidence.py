@@ -44,7 +44,10 @@ def asked(estimator, solver, loss, incremental):
 
 def trained(estimator, evidence, solver, objective, theta, budget, started):
     """Train, and set the fitted attributes of the evidence: the Result."""
-    prior, tell = evidence.prior(objective.network.layout), print if estimator.verbose else None
+    prior, tell = (
+        evidence.prior(objective.network.layout, objective.data.total_weight),
+        print if estimator.verbose else None,
+    )
     result, (prior, terms) = train_by_evidence(
         solver, objective, theta, prior, budget, estimator.seed_, started, tell=tell
     )

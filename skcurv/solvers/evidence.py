@@ -59,8 +59,9 @@ class Evidence(BaseEstimator):
         What has a precision of its own: the weights and the biases of each layer; nothing, all have one; or the weights
         from each input feature, and beyond them as "layer" (automatic relevance determination). Biases of the outputs
         have precision 1 on standardised targets.
-    start : float, default=100.0
-        Precisions at the start, above 0. From strong ones the data release what they determine.
+    start : float, default=0.1
+        Precisions at the start as a part of the number of rows (the sum of their weights), above 0. From strong ones
+        the data release what they determine; from too strong ones, about 1, deep networks never start to learn.
 
     References
     ----------
@@ -75,17 +76,17 @@ class Evidence(BaseEstimator):
     """
 
     precisions: str = "layer"
-    start: float = 100.0
+    start: float = 0.1
 
     domains = {
         "precisions": (lambda s: s in ("layer", "one", "feature"), "one of 'layer', 'one', 'feature'"),
         "start": POSITIVE,
     }
 
-    def prior(self, layout):
-        """The prior that training starts from."""
+    def prior(self, layout, weight):
+        """The prior that training starts from, for rows of a total weight."""
         names, of = _groups(layout, self.precisions)
-        return Prior(names, of, np.array([self.start] * (len(names) - 1) + [OUTPUT_BIAS]), 1.0)
+        return Prior(names, of, np.array([self.start * weight] * (len(names) - 1) + [OUTPUT_BIAS]), 1.0)
 
 
 class Prior(NamedTuple):
@@ -270,8 +271,9 @@ class _Run:
             fixed = change <= SETTLED and terms.decrement <= SETTLED
             if terms.score > top or fixed:
                 top, self.best = terms.score, (here.theta, here.value, Found(prior, terms))
-            stale = 0 if terms.score > reference + self.budget.tol else stale + 1
-            reference = max(reference, terms.score) if stale == 0 else reference
+            released = change < math.log(FACTOR)
+            risen = terms.score > reference + self.budget.tol
+            reference, stale = (terms.score, 0) if risen else (reference, stale + released)
             if fixed or stale >= self.budget.patience:
                 return "fixed" if fixed else "settled"
             prior, here = new, self._point(here.theta, new)

@@ -178,7 +178,7 @@ def test_a_weight_counts_as_rows():
     data = objective.data
     rows = np.repeat(np.arange(len(data.w)), weights[weights > 0].astype(int))
     repeated = Objective(objective.network, objective.loss, Data(data.X[rows], data.Y[rows], np.ones(len(rows))), 0.0)
-    prior, found = Evidence().prior(objective.network.layout), []
+    prior, found = Evidence().prior(objective.network.layout, objective.data.total_weight), []
     for one in (objective, repeated):
         here, C, terms = _at(one, theta, prior)
         found.append(np.hstack([*terms[:-1], score(here, C, prior)]))
@@ -194,13 +194,13 @@ def test_a_weight_counts_as_rows():
     ],
 )
 def test_groups_of_parameters(precisions, groups):
-    prior = Evidence(precisions, start=7.0).prior(MLP((2, 3, 1), ("tanh",)).layout)
+    prior = Evidence(precisions, start=0.5).prior(MLP((2, 3, 1), ("tanh",)).layout, 14)
     assert prior.of.tolist() == groups
     assert prior.a.tolist() == [7.0] * (len(prior.names) - 1) + [1.0]
 
 
 def _run(objective, theta, max_iter=30, solver=None, patience=1000, tol=0.0):
-    prior = Evidence().prior(objective.network.layout)
+    prior = Evidence().prior(objective.network.layout, objective.data.total_weight)
     budget = Budget(objective.data.n, max_iter, tol, patience)
     return train_by_evidence(solver or LMNewton(), objective, theta, prior, budget, 0, 0.0)
 
