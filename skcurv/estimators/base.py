@@ -90,7 +90,7 @@ class BaseCurvatureMLP(Adopting, ABC):
         solver, loss = resolve(self.solver), self._loss()
         check_fields(solver, solver.domains, f"solver={solver.name!r}")
         self._scorer()
-        evidence = asked(self, solver, loss, incremental)
+        evidence = asked(self, solver, loss)
         first = not hasattr(self, "theta_")
         rows = self._validated(X, y, sample_weight, offset, loss, reset=first or not incremental)
         if first or not incremental:

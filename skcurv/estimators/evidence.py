@@ -12,7 +12,7 @@ FITTED = (
 )
 
 
-def asked(estimator, solver, loss, incremental):
+def asked(estimator, solver, loss):
     """The object that ``alpha`` names or is, None for a number; raises where the evidence cannot set it."""
     alpha = Evidence() if isinstance(estimator.alpha, str) else estimator.alpha
     for name in FITTED:
@@ -34,11 +34,6 @@ def asked(estimator, solver, loss, incremental):
                 f"alpha='evidence' was given with {name}={given!r}. Allowed is {allowed!r}, for which the posterior is "
                 f"at hand. Set {name}={allowed!r}, or give alpha a number."
             )
-    if incremental:
-        raise ValueError(
-            "partial_fit was called with alpha='evidence', which needs all rows at once. Allowed is fit. Call fit, or "
-            "give alpha a number."
-        )
     return alpha
 
 

@@ -148,7 +148,9 @@ def hidden_activations(estimator):
 
 
 def has_partial_fit(estimator):
-    """Whether the solver can go on from chunk to chunk."""
+    """Whether training can go on from chunk to chunk: not by the evidence, which needs all rows."""
+    if isinstance(getattr(estimator, "alpha", None), (str, Evidence)):
+        return False
     try:
         return not resolve(estimator.solver).full_batch
     except (TypeError, ValueError):

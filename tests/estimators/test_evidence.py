@@ -143,6 +143,6 @@ def test_misuse_is_told(changes, words):
         _regressor(**changes).fit(*_rows())
 
 
-def test_partial_fit_is_refused():
-    with pytest.raises(ValueError, match=r"partial_fit was called with alpha='evidence'.*Call fit"):
-        _regressor().partial_fit(*_rows())
+def test_there_is_no_partial_fit():
+    assert hasattr(_regressor(alpha=1.0), "partial_fit")
+    assert not any(hasattr(_regressor(alpha=alpha), "partial_fit") for alpha in ("evidence", Evidence()))
