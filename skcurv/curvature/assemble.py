@@ -51,7 +51,9 @@ def point(estimator, X, y, sample_weight=None):
     y = estimator._checked_targets(y, X.shape[0])
     v = estimator._weights(y, _checked_weights(sample_weight, X.shape[0]))
     data = Data(X, estimator._encoded(y, np.float64), v)
-    objective = Objective(estimator.network_, estimator.loss_function_, data, estimator.alpha)
+    objective = Objective(
+        estimator.network_, estimator.loss_function_, data, getattr(estimator, "alpha_", estimator.alpha)
+    )
     return objective.point(estimator.theta_.astype(np.float64))
 
 

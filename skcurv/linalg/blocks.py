@@ -53,6 +53,11 @@ class BlockDiagonal:
         """The sum over blocks."""
         return sum(block.logdet(_part(shift, s)) for block, s in zip(self.blocks, self.slices, strict=True))
 
+    def inverse_diag(self, shift):
+        """The diagonals of the inverses, joined."""
+        parts = [b.inverse_diag(_part(shift, s)) for b, s in zip(self.blocks, self.slices, strict=True)]
+        return namespace(parts[0]).concat(parts)
+
     def diag(self):
         """The diagonals, joined."""
         parts = [block.diag() for block in self.blocks]

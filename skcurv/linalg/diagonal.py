@@ -32,6 +32,10 @@ class Diagonal:
         xp = namespace(self.c)
         return total(xp, xp.log(positive(self.c + shift)))
 
+    def inverse_diag(self, shift):
+        """1 / (c + shift)."""
+        return 1 / positive(self.c + shift)
+
     def diag(self):
         """c."""
         return self.c
