@@ -30,7 +30,7 @@ def _held(p, share=0.4):
 def _points(kind="given"):
     p = problem(CASE, alpha=0.0)
     plain = p.objective()
-    net = as_model(p.case, p.theta, kind)
+    net = as_model(p.case, p.theta, kind, tuple(_held(p)[0]))
     box, free = _held(p)
     return (
         p,
@@ -107,7 +107,7 @@ def test_hessian_products_at_a_corner_are_finite_and_right(kind):
     g = oracles.gradient(p)
     box = Box(np.where(g < 0, p.theta, p.theta - 1), np.where(g < 0, p.theta + 1, p.theta))  # all on a bound, all free
     plain = p.objective()
-    here = Objective(as_model(p.case, p.theta, kind), plain.loss, plain.data, 0.0, box).point(p.theta)
+    here = Objective(as_model(p.case, p.theta, kind, tuple(box)), plain.loss, plain.data, 0.0, box).point(p.theta)
     assert here.free.all()
     H = oracles.hessian(p)
     for u in np.random.default_rng(0).normal(size=(5, p.theta.size)):

@@ -11,11 +11,9 @@ fit of the other parameters that starts where the last one ended.
 """
 
 import math
-import warnings
 
 import numpy as np
 from scipy.optimize import brentq
-from sklearn.exceptions import ConvergenceWarning
 
 from ..objective import Objective
 from ..solvers.loop import Budget, train
@@ -67,9 +65,8 @@ class Profile:
             box = type(box)(*(np.delete(end, self.place) for end in box))
         alpha = objective.l2 * objective.data.total_weight
         held = Objective(self.rebuild(self.place, value), objective.loss, objective.data, alpha, box)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            found = train(self.solver, held, self.others, Budget(objective.data.n, self.max_iter, 0.0, 10), 0, 0.0)
+        budget = Budget(objective.data.n, self.max_iter, 0.0, 10)
+        found = train(self.solver, held, self.others, budget, 0, 0.0, warn=lambda message: None)
         if math.isfinite(found.loss):
             self.others = found.theta
         fixed = np.insert(found.theta, self.place, value)

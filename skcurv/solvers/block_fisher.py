@@ -25,8 +25,8 @@ class BlockFisher(BaseEstimator):
 
     where :math:`(\alpha, \mu)` minimise the model of the exact Gauss-Newton matrix with damping :math:`\lambda` over
     :math:`p` and the last update :math:`v`. :math:`\lambda` follows the ratio of actual to predicted decrease. On
-    mini-batches, which double from 128 rows to 1024 where the data have more than 512, the average of the iterates by
-    polynomial decay is validated and returned.
+    mini-batches, which double to 1024 rows where the data have more than 512, from 128 or as many as make the first
+    gradient more than noise, the average of the iterates by polynomial decay is validated and returned.
 
     Parameters
     ----------

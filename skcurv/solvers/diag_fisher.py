@@ -24,9 +24,8 @@ class DiagFisher(BaseEstimator):
               \theta \leftarrow \theta + d.
 
     :math:`\lambda` follows the ratio of actual to predicted decrease. When a batch is the full set, the diagonal is
-    exact. On
-    mini-batches, which double from 128 rows to 1024 where the data have more than 512, the average of the iterates by
-    polynomial decay is validated and returned.
+    exact. On mini-batches, which double to 1024 rows where the data have more than 512, from 128 or as many as make the
+    first gradient more than noise, the average of the iterates by polynomial decay is validated and returned.
 
     Parameters
     ----------

@@ -9,10 +9,10 @@ COLUMNS = (
 
 
 class History:
-    """Rows that grow during a fit, and the objective at its start."""
+    """Rows that grow during a fit, the objective at its start, and the rows a batch needed there if that was asked."""
 
     def __init__(self, start):
-        self.start, self.rows = start, []
+        self.start, self.rows, self.noise = start, [], 0.0
 
     def add(self, *row):
         """One row, in the order of COLUMNS, NaN in those that are not given."""

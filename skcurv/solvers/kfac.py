@@ -37,8 +37,9 @@ class KFAC(BaseEstimator):
     :math:`p` and the last update :math:`v`; on mini-batches, after the first 100 steps, two steps share them. The ratio
     :math:`r`, 1 at first, moves at every fourth refresh to the best of :math:`\{0.6 r, r, r / 0.6\}` by that model.
     :math:`\lambda` follows the ratio of actual to predicted decrease every 10 steps, at every step when a batch is the
-    full set; then the factors are exact. On mini-batches, which double from 128 rows to 1024 where the data have more
-    than 512, the average of the iterates by polynomial decay is validated and returned.
+    full set; then the factors are exact. On mini-batches, which double to 1024 rows where the data have more than 512,
+    from 128 or as many as make the first gradient more than noise, the average of the iterates by polynomial decay is
+    validated and returned.
 
     Parameters
     ----------

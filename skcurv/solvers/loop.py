@@ -18,6 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..backend.namespace import finite, namespace, rounding
 from .history import History
+from .noise import noise_rows
 from .protocol import NAN, Report
 
 ROUNDING = 10  # an end above the start by this many roundings is no worse
@@ -30,7 +31,8 @@ class Budget:
     Attributes
     ----------
     batch_size : int
-        Rows of a batch; those of the first epochs where batches grow to it are `first_batch` times 2, 4, 8, ...
+        Rows of a batch; those of the first epochs where batches grow to it are `first_batch` times 2, 4, 8, ... Both
+        are at least the rows of `noise_rows` at the start then.
     max_iter : int, epochs
     tol : float
     patience : int
@@ -43,10 +45,15 @@ class Budget:
     patience: int
     first_batch: int | None = None
 
-    def rows(self, epoch):
-        """Rows of a batch in an epoch, the first of which is 1."""
-        grown = self.batch_size if self.first_batch is None else self.first_batch << min(epoch - 1, 30)
-        return min(self.batch_size, grown)
+    def rows(self, epoch, least=0):
+        """Rows of a batch in an epoch, the first of which is 1; where batches grow, from at least `least` on."""
+        if self.first_batch is None:
+            return self.batch_size
+        first = self.first_batch
+        while first < least:
+            first = 2 * first
+        most = first if least > self.batch_size else self.batch_size
+        return min(most, first << min(epoch - 1, 30))
 
 
 @dataclass(frozen=True)
@@ -136,7 +143,7 @@ def train(solver, objective, theta, budget, seed, started, resumed=None, validat
         if hasattr(solver, "minimise"):
             ended, *end = _run_whole(solver, objective, first, budget, follow)
         else:
-            epochs = _epochs(solver, objective, first, budget, seed, state, history.last("epoch"))
+            epochs = _epochs(solver, objective, first, budget, seed, state, history)
             ended, *end = _run(epochs, follow)
         return _finish(
             solver, objective, budget, (theta + 0, value), end, history, watch, ended, warn or convergence_warning
@@ -159,12 +166,14 @@ class _Epoch(NamedTuple):
     report: Any
 
 
-def _epochs(solver, objective, theta, budget, seed, state, done):
+def _epochs(solver, objective, theta, budget, seed, state, history):
     """Take the steps of one epoch after the other; rho is the last that was tested in an epoch."""
-    here = None
+    here, done = None, history.last("epoch")
+    if budget.first_batch is not None and not done and budget.first_batch < objective.data.n:
+        history.noise = noise_rows(objective, theta, seed)
     for epoch in range(done + 1, done + budget.max_iter + 1):
         losses, rows, steps, rho, first = 0.0, 0, 0, NAN, (theta if here is None else here.theta) + 0
-        for batch in objective.data.batches(budget.rows(epoch), seed, epoch):
+        for batch in objective.data.batches(budget.rows(epoch, history.noise), seed, epoch):
             before = objective.point(theta, batch) if here is None else here.on(batch)
             state = solver.init(before, seed) if state is None and epoch == 1 and steps == 0 else state
             here, state, report = solver.step(before, state)

@@ -213,7 +213,7 @@ def test_offsets_and_weights_are_routed():
         {"loss": "nonsense"},
         {"model": lambda X, **_: 1 / 0},
     ],
-    ids=str,
+    ids=lambda change: ", ".join(change),
 )
 def test_a_failed_fit_leaves_all_as_it_was(make, target, spoil):
     model = make().fit(X, target)

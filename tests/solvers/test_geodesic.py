@@ -100,6 +100,16 @@ def test_the_second_derivative_of_the_outputs(kind):
             np.testing.assert_allclose(found, exact, rtol=0, atol=error)
 
 
+def test_a_short_way_between_bounds_has_a_second_derivative():
+    """A box as wide as u: two steps of u / 2, of rounding 16 eps |F| / |u|^2 and the third derivative times |u|."""
+    width = np.array([1e-4, 2e-4])
+    objective, theta = _objective(
+        lambda X, theta: np.exp(theta[0] + 3 * theta[1]) + 0 * X[:, 0], np.ones(2), X, Y, (np.ones(2), 1 + width)
+    )
+    found = second_derivative(objective.point(theta), width)
+    np.testing.assert_allclose(found / 7e-4**2, np.exp(4.0), rtol=16 * EPS / 7e-4**2 + 7e-4)
+
+
 def test_a_second_derivative_asks_for_no_value_outside():
     rng = np.random.default_rng(0)
     for _ in range(50):
