@@ -147,6 +147,26 @@ class BaseCurvatureModel(Inferring, Adopting):
         with np.errstate(all="ignore"):
             self._infer(objective.point(self.theta_))
 
+    @property
+    def network_(self):
+        """The model function as a network of the free parameters."""
+        return self.objective_.network
+
+    @property
+    def box_(self):
+        """The bounds of the free parameters, or None."""
+        return self.objective_.box
+
+    def _weights(self, y, sample_weight):
+        """Sample weights."""
+        return sample_weight
+
+    def _encoded(self, y, dtype):
+        """Targets as a matrix (n, k) in the loss's domain."""
+        Y = self.targets_.encode(y, dtype)
+        self.loss_function_.check_targets(Y)
+        return Y
+
     def _raw_outputs(self, X):
         """The raw outputs (n, k)."""
         check_is_fitted(self, "theta_")

@@ -25,7 +25,7 @@ class BlockDiagonal:
     def _map(self, method, v, *shift):
         parts = []
         for block, s in zip(self.blocks, self.slices, strict=True):
-            parts.append(getattr(block, method)(v[s], *(_part(one, s) for one in shift)))
+            parts.append(getattr(block, method)(v[s, ...], *(_part(one, s) for one in shift)))
         return namespace(v).concat(parts)
 
     def mv(self, v):
@@ -37,7 +37,7 @@ class BlockDiagonal:
         solvers = [block.solver(_part(shift, s)) for block, s in zip(self.blocks, self.slices, strict=True)]
 
         def solve(b):
-            return namespace(b).concat([one(b[s]) for one, s in zip(solvers, self.slices, strict=True)])
+            return namespace(b).concat([one(b[s, ...]) for one, s in zip(solvers, self.slices, strict=True)])
 
         return solve
 

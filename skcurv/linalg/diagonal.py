@@ -19,13 +19,19 @@ class Diagonal:
         """c * v."""
         return self.c * v
 
+    def solver(self, shift):
+        """b -> b / (c + shift)."""
+        c = positive(self.c + shift)
+        return lambda b: b / (c if b.ndim == 1 else c[:, None])
+
     def solve(self, b, shift):
         """b / (c + shift)."""
-        return b / positive(self.c + shift)
+        return self.solver(shift)(b)
 
     def sqrt_solve(self, z, shift):
         """z / sqrt(c + shift)."""
-        return z / namespace(self.c).sqrt(positive(self.c + shift))
+        root = namespace(self.c).sqrt(positive(self.c + shift))
+        return z / (root if z.ndim == 1 else root[:, None])
 
     def logdet(self, shift):
         """sum log(c + shift)."""

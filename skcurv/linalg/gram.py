@@ -54,7 +54,8 @@ class Gram:
         s = xp.where(s > 0, s, xp.zeros_like(s))
         lift = 1 + xp.sqrt(1 + s)  # ((1 + s)^-1/2 - 1) / s without the cancellation at s = 0
         coefficients = -1 / (xp.sqrt(1 + s) * lift)
-        return (z + M.T @ (Q @ (coefficients * (Q.T @ (M @ z))))) / root
+        column = (..., None)[: z.ndim]  # numbers of rows beside vectors, or beside columns of z
+        return (z + M.T @ (Q @ (coefficients[column] * (Q.T @ (M @ z))))) / root[column]
 
     def logdet(self, shift):
         """log det D + log det(I + M M')."""
