@@ -51,7 +51,8 @@ def point(estimator, X, y, sample_weight=None):
     y = estimator._checked_targets(y, X.shape[0])
     v = estimator._weights(y, _checked_weights(sample_weight, X.shape[0]))
     data = Data(X, estimator._encoded(y, np.float64), v)
-    objective = Objective(estimator.network_, estimator.loss_function_, data, estimator.alpha)
+    alpha, box = getattr(estimator, "alpha_", estimator.alpha), getattr(estimator, "box_", None)
+    objective = Objective(estimator.network_, estimator.loss_function_, data, alpha, box)
     return objective.point(estimator.theta_.astype(np.float64))
 
 

@@ -189,7 +189,7 @@ class Curvature(LinearOperator):
         ----------
         b : array-like (p,)
         shift : float or array-like (p,), default=0.0
-            "gram" needs every entry above 0; "ekfac" and "tridiagonal" take a scalar, "kron" one number a layer too.
+            "gram" needs every entry above 0; "tridiagonal" takes a scalar, "kron" and "ekfac" one number a layer too.
             "tridiagonal" splits the scalar between its factors, which is not exactly C + shift I.
 
         Returns
@@ -262,9 +262,9 @@ class Curvature(LinearOperator):
 
     def _shift_length(self):
         """Of a vector of shifts; None where the form takes none."""
-        if self.how == "kron":
-            return len(self.form.A)
-        return None if self.how in ("ekfac", "tridiagonal") else self.shape[0]
+        if self.how in ("kron", "ekfac"):
+            return len(self.form.layout.shapes)
+        return None if self.how == "tridiagonal" else self.shape[0]
 
 
 def _check_choices(what, how, n_draws):

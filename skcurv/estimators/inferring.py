@@ -7,6 +7,7 @@ from scipy import stats
 from sklearn.utils.validation import check_is_fitted
 
 from ..inference import Profile, covariance, log_likelihood, report
+from ..inference.delta import slopes
 from ..inference.report import strong_correlations
 from ..models import ModelFunction, network
 from ..network.differences import STEPS
@@ -215,11 +216,6 @@ class Inferring:
 
         Var mean_i = (dM_i / dF_i) J_i cov J_i' (dM_i / dF_i)', the link's derivative by differences of each raw output.
         """
-        loss = self.loss_function_
-        D = np.zeros((F.shape[0], loss.predict(F[:1]).shape[1], J.shape[2]))
-        for c in range(F.shape[1]):
-            h = STEPS["3-point"] * np.maximum(np.abs(F[:, c]), 1.0)[:, None] * np.eye(F.shape[1])[c]
-            slope = (loss.predict(F + h) - loss.predict(F - h)) / (2 * h[:, c])[:, None]
-            D += slope[:, :, None] * J[:, c, None, :]
+        G = slopes(self.loss_function_, F)
         with np.errstate(invalid="ignore", over="ignore"):
-            return self.covariance_.stderr_of(D)
+            return self.covariance_.stderr_of(G @ J)

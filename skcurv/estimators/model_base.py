@@ -69,7 +69,7 @@ class BaseCurvatureModel(Inferring, Adopting):
         self.function_ = ModelFunction(self.model, found).sized(found.theta, data.X)
         self._check_width()
         net = network(self.function_, self.jac, X.shape[1])
-        if self.check_jac and not isinstance(self.jac, str):
+        if self.check_jac and (self.jac == "cs" or not isinstance(self.jac, str)):
             labels = [label for label, free in zip(found.labels, found.free, strict=True) if free]
             check_jacobian(net, labels, found.theta, data.X, "jac")
         objective = Objective(net, minimised, data, self.alpha, found.box)
@@ -146,6 +146,26 @@ class BaseCurvatureModel(Inferring, Adopting):
         self.loss_, self.loss_curve_ = result.loss, self.history_["loss"].tolist()
         with np.errstate(all="ignore"):
             self._infer(objective.point(self.theta_))
+
+    @property
+    def network_(self):
+        """The model function as a network of the free parameters."""
+        return self.objective_.network
+
+    @property
+    def box_(self):
+        """The bounds of the free parameters, or None."""
+        return self.objective_.box
+
+    def _weights(self, y, sample_weight):
+        """Sample weights."""
+        return sample_weight
+
+    def _encoded(self, y, dtype):
+        """Targets as a matrix (n, k) in the loss's domain."""
+        Y = self.targets_.encode(y, dtype)
+        self.loss_function_.check_targets(Y)
+        return Y
 
     def _raw_outputs(self, X):
         """The raw outputs (n, k)."""

@@ -25,7 +25,7 @@ class BlockDiagonal:
     def _map(self, method, v, *shift):
         parts = []
         for block, s in zip(self.blocks, self.slices, strict=True):
-            parts.append(getattr(block, method)(v[s], *(_part(one, s) for one in shift)))
+            parts.append(getattr(block, method)(v[s, ...], *(_part(one, s) for one in shift)))
         return namespace(v).concat(parts)
 
     def mv(self, v):
@@ -37,7 +37,7 @@ class BlockDiagonal:
         solvers = [block.solver(_part(shift, s)) for block, s in zip(self.blocks, self.slices, strict=True)]
 
         def solve(b):
-            return namespace(b).concat([one(b[s]) for one, s in zip(solvers, self.slices, strict=True)])
+            return namespace(b).concat([one(b[s, ...]) for one, s in zip(solvers, self.slices, strict=True)])
 
         return solve
 
@@ -52,6 +52,11 @@ class BlockDiagonal:
     def logdet(self, shift):
         """The sum over blocks."""
         return sum(block.logdet(_part(shift, s)) for block, s in zip(self.blocks, self.slices, strict=True))
+
+    def inverse_diag(self, shift):
+        """The diagonals of the inverses, joined."""
+        parts = [b.inverse_diag(_part(shift, s)) for b, s in zip(self.blocks, self.slices, strict=True)]
+        return namespace(parts[0]).concat(parts)
 
     def diag(self):
         """The diagonals, joined."""

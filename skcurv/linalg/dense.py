@@ -42,6 +42,14 @@ class Dense:
         xp = namespace(L)
         return 2 * total(xp, xp.log(xp.linalg.diagonal(L)))
 
+    def inverse_diag(self, shift):
+        """The diagonal of (C + diag(shift))^-1: the squares of L^-1 by column."""
+        L, xp = shifted_cholesky(self.C, shift), namespace(self.C)
+        if L is None:
+            return self.diag() * float("nan")
+        root = solve_triangular(L, xp.eye(L.shape[0], dtype=L.dtype))
+        return xp.sum(root * root, axis=0)
+
     def diag(self):
         """The diagonal of C."""
         return namespace(self.C).linalg.diagonal(self.C)

@@ -19,18 +19,28 @@ class Diagonal:
         """c * v."""
         return self.c * v
 
+    def solver(self, shift):
+        """b -> b / (c + shift)."""
+        c = positive(self.c + shift)
+        return lambda b: b / (c if b.ndim == 1 else c[:, None])
+
     def solve(self, b, shift):
         """b / (c + shift)."""
-        return b / positive(self.c + shift)
+        return self.solver(shift)(b)
 
     def sqrt_solve(self, z, shift):
         """z / sqrt(c + shift)."""
-        return z / namespace(self.c).sqrt(positive(self.c + shift))
+        root = namespace(self.c).sqrt(positive(self.c + shift))
+        return z / (root if z.ndim == 1 else root[:, None])
 
     def logdet(self, shift):
         """sum log(c + shift)."""
         xp = namespace(self.c)
         return total(xp, xp.log(positive(self.c + shift)))
+
+    def inverse_diag(self, shift):
+        """1 / (c + shift)."""
+        return 1 / positive(self.c + shift)
 
     def diag(self):
         """c."""

@@ -96,6 +96,18 @@ def test_logdet(name, kind):
     assert_close(logdet, np.linalg.slogdet(shifted)[1], terms, scale=P)
 
 
+@pytest.mark.parametrize(("name", "kind"), [pair for pair in PAIRS if pair[0] != "kronecker"])
+def test_inverse_diag_and_solves_of_several_columns(name, kind):
+    operator, shift, shifted, terms = _setting(name, kind)
+    inverse = np.linalg.inv(shifted)
+    assert_close(operator.inverse_diag(shift), np.diagonal(inverse), terms)
+    some = np.eye(P)[:, [0, 3, 12]]
+    assert_close(operator.solve(some, shift), inverse[:, [0, 3, 12]], terms, scale=np.abs(inverse).max())
+    assert_close(operator.solver(shift)(some), inverse[:, [0, 3, 12]], terms, scale=np.abs(inverse).max())
+    roots = [operator.sqrt_solve(e, shift) for e in some.T]
+    assert_close(operator.sqrt_solve(some, shift), np.stack(roots, axis=1), terms)
+
+
 @pytest.mark.parametrize("name", OPERATORS)
 def test_single_precision_is_kept(name):
     operator, _ = OPERATORS[name]
@@ -140,6 +152,13 @@ def test_nan_is_the_answer_where_the_matrix_is_not_positive_definite(name):
     assert np.isnan(solved).any()
     assert np.isnan(root).any()
     assert np.isnan(logdet)
+
+
+@pytest.mark.parametrize("name", [name for name in NOT_POSITIVE if "kronecker" not in name])
+def test_inverse_diag_is_nan_where_the_matrix_is_not_positive_definite(name):
+    operator, shift = NOT_POSITIVE[name]
+    with np.errstate(all="ignore"):
+        assert not np.isfinite(operator.inverse_diag(shift)).all()
 
 
 @pytest.mark.parametrize("make", [lambda x: Dense(np.diag(x)), Diagonal], ids=["dense", "diagonal"])

@@ -75,6 +75,30 @@ def test_units_take_a_vector_of_shifts():
     assert_close(operator.logdet(shift), np.linalg.slogdet(shifted)[1], terms, scale=P)
 
 
+@pytest.mark.parametrize("shift", [0.2, np.array([0.2, 0.7])], ids=["scalar", "per layer"])
+def test_ekfac_has_the_diagonal_and_quadratic_forms_of_its_inverse(shift):
+    (operator, C), rng = _ekfac(), np.random.default_rng(4)
+    shifted = C + np.diag(np.repeat(shift * np.ones(2), [9, 8]))
+    inverse, terms = np.linalg.inv(shifted), 10 * P * np.linalg.cond(shifted)
+    assert_close(_dense(lambda e: operator.solve(e, shift)), inverse, terms)
+    assert_close(operator.logdet(shift), np.linalg.slogdet(shifted)[1], terms, scale=P)
+    assert_close(operator.inverse_diag(shift), np.diagonal(inverse), terms)
+    A = [rng.normal(size=(5, i - 1)) for i, _ in LAYOUT.shapes]
+    columns = [[(a, rng.normal(size=(5, o))) for a, (_, o) in zip(A, LAYOUT.shapes, strict=True)] for _ in range(2)]
+    barred = [np.hstack([a, np.ones((5, 1))]) for a in A]
+    J = np.stack(
+        [
+            np.hstack([np.einsum("na,no->nao", a, g).reshape(5, -1) for a, (_, g) in zip(barred, one, strict=True)])
+            for one in columns
+        ],
+        axis=1,
+    )
+    exact = J @ inverse @ np.swapaxes(J, 1, 2)
+    assert_close(
+        operator.quadratic(columns, shift), exact, terms, scale=np.abs(J).max() ** 2 * np.abs(inverse).max() * P
+    )
+
+
 @every_kind
 def test_nan_is_the_answer_where_the_matrix_is_not_positive_definite(make):
     operator, C = make()

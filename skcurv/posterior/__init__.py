@@ -1,0 +1,6 @@
+"""The Gaussian posterior of a fitted estimator's parameters, and what it predicts."""
+
+from .building import laplace
+from .laplace import Laplace
+
+__all__ = ["Laplace", "laplace"]

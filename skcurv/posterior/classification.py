@@ -1,0 +1,99 @@
+r"""Probabilities averaged over Gaussian raw outputs F ~ N(m, S), of one row.
+
+* one logistic output, and each label of several: with v the variance of the log-odds,
+  E sigmoid(F) ~ sigmoid(m / sqrt(1 + pi v / 8))                                          (MacKay 1992, eq. 10)
+* a softmax: with v_ij = S_ii + S_jj - 2 S_ij the variance of F_i - F_j,
+  E p_i ~ 1 / sum_j exp(-(m_i - m_j) / sqrt(1 + pi v_ij / 8)), then divided by their sum  (Lu, Ie & Sha 2020)
+  Pairs of classes are what a softmax sees: a constant added to all outputs, and a flat prior on it, change nothing.
+  Scaling each output by its own variance (Daxberger and others 2021) would. For two classes it is the first line.
+* the Laplace bridge: with m and S conditioned on sum_i F_i = 0, m' = m - s sum(m) / sum(s), S' = S - s s' / sum(s),
+  s = S 1, the Dirichlet distribution with E p_i = a_i / sum_j a_j,
+  a_i = (1 - 2 / K + exp(m'_i) sum_j exp(-m'_j) / K^2) / S'_ii                              (Hobbhahn and others 2022)
+* draws of F
+"""
+
+import math
+
+import numpy as np
+from scipy.special import logsumexp, softmax
+
+from ..backend.namespace import sigmoid
+
+METHODS = ("auto", "probit", "bridge", "monte-carlo")
+
+
+def probit(m, S):
+    """E sigmoid(F) (n, k) by output."""
+    return sigmoid(m / np.sqrt(1 + np.pi / 8 * np.einsum("ncc->nc", S)))
+
+
+def mean_field(m, S):
+    """E softmax(F) (n, k) by pairs of classes."""
+    v = np.einsum("ncc->nc", S)
+    pairs = np.maximum(v[:, :, None] + v[:, None, :] - 2 * S, 0.0)
+    z = (m[:, :, None] - m[:, None, :]) / np.sqrt(1 + np.pi / 8 * pairs)
+    return softmax(-logsumexp(-z, axis=2), axis=1)
+
+
+def bridge(m, S):
+    """E softmax(F) (n, k) by a Dirichlet distribution, for three classes or more."""
+    s, K = S.sum(axis=2), m.shape[1]
+    along = s.sum(axis=1, keepdims=True)
+    along = np.where(along > 0, along, 1.0)
+    m = m - s * (m.sum(axis=1, keepdims=True) / along)
+    v = np.maximum(np.einsum("ncc->nc", S) - s * s / along, np.finfo(m.dtype).tiny)
+    grown = m + logsumexp(-m, axis=1, keepdims=True) - 2 * math.log(K)
+    return softmax(np.logaddexp(math.log1p(-2 / K), grown) - np.log(v), axis=1)
+
+
+def output_draws(m, S, n_draws, rng):
+    """Draws of the raw outputs, n_draws arrays (n, k)."""
+    s, Q = np.linalg.eigh(S)
+    root = Q * np.sqrt(np.maximum(s, 0.0))[:, None, :]
+    for _ in range(n_draws):
+        yield m + (root @ rng.standard_normal(m.shape)[:, :, None])[:, :, 0]
+
+
+def averaged(posterior, X, method, n_draws, rng):
+    """Probabilities (n, K) of classes or labels, averaged over the posterior."""
+    m, S = posterior.latent(X)
+    method = _checked(posterior, method, m.shape[1])
+    if method == "monte-carlo":
+        return sum(_probabilities(posterior, F) for F in output_draws(m, S, n_draws, rng)) / n_draws
+    if method == "bridge":
+        return bridge(m, S)
+    return _both(posterior, mean_field(m, S) if posterior.loss.out_activation == "softmax" else probit(m, S))
+
+
+def spread(posterior, X, n_draws, rng):
+    """Standard deviations (n, K) of the probabilities over the posterior."""
+    _checked(posterior, "monte-carlo", 1)
+    return np.std([_probabilities(posterior, F) for F in output_draws(*posterior.latent(X), n_draws, rng)], axis=0)
+
+
+def _probabilities(posterior, F):
+    return _both(posterior, posterior.loss.predict(F))
+
+
+def _both(posterior, P):
+    """P (n, k), with the first class before the second where there is one column for the two."""
+    return np.hstack([1 - P, P]) if P.shape[1] == 1 and not posterior.estimator.targets_.multilabel else P
+
+
+def _checked(posterior, method, k):
+    """The method, "auto" resolved."""
+    link = posterior.loss.out_activation
+    if not hasattr(posterior.estimator, "classes_"):
+        raise ValueError(
+            f"Probabilities were asked of the posterior of {type(posterior.estimator).__name__}. Allowed are "
+            "classifiers. Use predictive, quantiles or sample_y."
+        )
+    known = link in ("logistic", "softmax")
+    allowed = {"auto", "monte-carlo"} | ({"probit"} if known else set())
+    allowed |= {"bridge"} if link == "softmax" and k > 2 else set()
+    if method not in allowed:
+        raise ValueError(
+            f"method={method!r} was given for {k} outputs with a link {link!r}. Allowed is one of "
+            f"{[one for one in METHODS if one in allowed]}. Set method to one."
+        )
+    return ("probit" if known else "monte-carlo") if method == "auto" else method
