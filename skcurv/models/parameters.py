@@ -202,6 +202,11 @@ def _values(rest, start):
 
 def _free(all_of_them, fixed):
     """The mask (P,) of what is not fixed."""
+    if isinstance(fixed, Mapping):
+        raise ValueError(
+            f"fixed={fixed!r} was given. Allowed are names, whose parameters keep their start values. Put the values "
+            f"into start, and pass fixed={list(fixed)!r}."
+        )
     names = [] if fixed is None else [fixed] if isinstance(fixed, str) else list(fixed)
     unknown = [name for name in names if name not in (*all_of_them.names, *all_of_them.labels)]
     if unknown:

@@ -11,6 +11,7 @@ from scipy.optimize import Bounds
 from sklearn.exceptions import NotFittedError
 
 from skcurv import CurvatureClassifier, CurvatureRegressor
+from skcurv.curvature import curvature
 from skcurv.losses import Huber
 from skcurv.solvers import KFAC, Adam, available
 
@@ -239,3 +240,15 @@ def test_complex_steps_through_a_model_that_is_not_analytic():
     with pytest.warns(UserWarning, match="do not determine a"):
         ended = fit(model, start, jac="cs", check_jac=False)().theta_
     assert ended[0] == 2.0
+
+
+def test_values_in_fixed_and_layers_of_a_model_without_any():
+    with pytest.raises(ValueError, match="Put the values into start") as caught:
+        fit(fixed={"floor": 0.5})()
+    check_three_parts(caught.value, "floor")
+    model = fit()()
+    for how in ("kron", "layer", "unit", "ekfac", "tridiagonal"):
+        with pytest.raises(ValueError, match="without layers") as caught:
+            curvature(model, X, y, how=how)
+        check_three_parts(caught.value, how)
+    assert curvature(model, X, y, how="dense").shape == (3, 3)
