@@ -2,7 +2,8 @@
 
     f(theta) = sum_i w_i l(F_i(theta), Y_i) / n + l2 / 2 |weights|^2,   l2 = alpha / sum of all raw sample weights,
 
-the weighted mean of the losses plus a penalty that is the same for every batch; biases are free.
+the weighted mean of the losses plus a penalty that is the same for every batch; biases are free. With one alpha_j a
+parameter the penalty is sum_j alpha_j theta_j^2 / 2 over the same weight, biases included.
 
 Parameters may be kept in a box lower <= theta <= upper. Every Point lies in it, for what leaves it is clipped; and at a
 Point on its border the parameters that descent would push outwards are held: their derivatives count as zero, so that
@@ -28,8 +29,8 @@ class Objective:
     network : Network
     loss : Loss
     data : Data
-    alpha : float
-        Strength of the penalty; l2 = alpha / total weight.
+    alpha : float or (p,)
+        Strength of the penalty on weights, or on each parameter; l2 = alpha / total weight.
     box : Box or None
         Where the parameters are kept.
     """
@@ -37,6 +38,7 @@ class Objective:
     def __init__(self, network, loss, data, alpha, box=None):
         self.network, self.loss, self.data, self.box = network, loss, data, box
         self.l2 = alpha / data.total_weight
+        self.penalises = bool(np.any(self.l2)) if np.ndim(self.l2) else self.l2 != 0
         self._plan = self._shift = None
         self.spare = Spare()
 
@@ -59,14 +61,15 @@ class Objective:
 
     def penalty(self, theta):
         """l2 / 2 |weights|^2."""
-        if not self.l2:
+        if not self.penalises:
             return 0.0
         return 0.5 * dot(namespace(theta), self.shift(theta) * theta, theta)
 
     def shift(self, theta):
-        """The penalty's Hessian as a diagonal (p,): l2 at weights, 0 at biases."""
+        """The penalty's Hessian as a diagonal (p,): l2 at weights and 0 at biases, or the l2 of each parameter."""
         if self._shift is None or type(self._shift) is not type(theta) or self._shift.dtype != theta.dtype:
-            self._shift = self.l2 * self.network.layout.penalised(theta)
+            each = np.ndim(self.l2) > 0
+            self._shift = self.l2 + 0 * theta if each else self.l2 * self.network.layout.penalised(theta)
         return self._shift
 
     def fused(self, theta, batch):
@@ -74,7 +77,7 @@ class Objective:
         if not (batch.owned and theta.dtype == batch.X.dtype):
             return None
         if self._plan is None:
-            applies = self.loss.fused and self.network.leaks
+            applies = self.loss.fused and self.network.leaks and np.ndim(self.l2) == 0
             self._plan = _FusedPlan(self.network, self.loss, self.l2, theta.dtype) if applies else False
         return self._plan or None
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from skcurv import objective as objective_module
+from skcurv.curvature import slopes_and_gram
 from skcurv.data import Data
 from skcurv.losses.offset import Offset
 from skcurv.objective import Objective, outputs
@@ -48,6 +49,20 @@ def test_penalty_skips_the_biases(c):
     expected = p.alpha / p.v.sum() * p.theta[~free]
     assert_close((with_penalty - without)[~free], expected, 100 * p.theta.size)
     np.testing.assert_allclose(p.objective().shift(p.theta), p.alpha / p.v.sum() * oracles.penalised(c), rtol=1e-14)
+
+
+@every_case
+def test_one_alpha_a_parameter_adds_its_diagonal(c):
+    p = problem(c, alpha=0.0)
+    alpha = np.linspace(0.0, 2.0, p.theta.size)
+    here, without = p._replace(alpha=alpha).point(), _taped(p.point())
+    l2, terms = alpha / p.v.sum(), 20 * p.theta.size * p.Y.size
+    assert_close(here.grad, without.grad + l2 * p.theta, terms)
+    assert_close(here.value, without.value + 0.5 * np.sum(l2 * p.theta**2), terms)
+    assert_close(here.objective.value(p.theta), here.value, terms)
+    b, M = slopes_and_gram(here, [p.theta])
+    assert_close(b[0], here.grad @ p.theta, terms, scale=1 + np.abs(here.grad) @ np.abs(p.theta))
+    assert_close(M[0, 0] - slopes_and_gram(without, [p.theta])[1][0, 0], np.sum(l2 * p.theta**2), terms, scale=M[0, 0])
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -43,8 +43,9 @@ def powell(t):
 
 
 def convex(t):
-    """Strictly convex, 50 parameters; 60 residuals and 50 of a penalty."""
-    return np.concatenate([np.sqrt(1 + (Q @ t - C) ** 2), 0.5 * t])
+    """Strictly convex, 50 parameters; 60 residuals, odd and increasing, and 50 of a penalty."""
+    z = Q @ t - C
+    return np.concatenate([z + 0.1 * z**3, 0.5 * t])
 
 
 PROBLEMS = {  # residuals, start, minimum, tolerance of theta at a gradient of rounding size, bounds

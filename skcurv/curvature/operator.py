@@ -96,6 +96,11 @@ def curvature(estimator, X, y, what="ggn", how="kron", *, sample_weight=None, n_
     """
     _check_choices(what, how, n_draws)
     here = point(estimator, X, y, sample_weight)
+    if how not in ("dense", "diag", "gram", "matrix-free") and not here.objective.network.layout.shapes:
+        raise ValueError(
+            f"how={how!r} was given for a model without layers. Allowed are 'dense', 'diag', 'gram' and 'matrix-free'. "
+            "Set how='dense'."
+        )
     penalty = here.objective.shift(here.theta)
     here = Objective(here.objective.network, here.objective.loss, here.objective.data, 0.0).point(here.theta)
     if what == "hessian":

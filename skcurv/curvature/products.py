@@ -34,7 +34,7 @@ def slopes_and_gram(here, directions):
     xp, loss, batch, F = namespace(here.theta), here.objective.loss, here.batch, here.tape.F
     images = [here.pushforward(u) for u in directions]
     halves = [batch.weights[:, None] * loss.ggnp(F, batch.Y, Ju) for Ju in images]
-    penalised = [here.objective.shift(here.theta) * u for u in directions] if here.objective.l2 else []
+    penalised = [here.objective.shift(here.theta) * u for u in directions] if here.objective.penalises else []
     drive = here.loss_grad
     b, M = np.empty(len(images)), np.empty((len(images), len(images)))
     for i, Ju in enumerate(images):

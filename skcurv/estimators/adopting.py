@@ -9,9 +9,10 @@ import copy
 from sklearn.base import BaseEstimator
 
 from ..losses.registry import CLASSIFICATION, REGRESSION
+from ..solvers.evidence import Evidence
 from ..solvers.registry import SOLVERS
 
-CLASSES = {"solver": SOLVERS, "loss": REGRESSION | CLASSIFICATION}
+CLASSES = {"solver": SOLVERS, "loss": REGRESSION | CLASSIFICATION, "alpha": {"evidence": Evidence}}
 
 
 class Adopting(BaseEstimator):

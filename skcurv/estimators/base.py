@@ -20,6 +20,7 @@ from ..solvers.loop import Budget, train
 from ..solvers.protocol import check_fields
 from ..solvers.registry import resolve
 from .adopting import Adopting
+from .evidence import asked, trained
 from .parameters import check_parameters, checked_weights, hidden_activations, hidden_widths
 from .posterior import set_posterior
 
@@ -90,6 +91,7 @@ class BaseCurvatureMLP(Adopting, ABC):
         solver, loss = resolve(self.solver), self._loss()
         check_fields(solver, solver.domains, f"solver={solver.name!r}")
         self._scorer()
+        evidence = asked(self, solver, loss)
         first = not hasattr(self, "theta_")
         rows = self._validated(X, y, sample_weight, offset, loss, reset=first or not incremental)
         if first or not incremental:
@@ -106,25 +108,29 @@ class BaseCurvatureMLP(Adopting, ABC):
         loss, Y = self._problem(rows, dtype)
         data = Data(rows.X.astype(dtype, copy=False), Y, rows.w)
         theta = self._start(data, loss, dtype) if first else self._resumed_theta(data.X, Y, loss, dtype)
-        objective = Objective(self.network_, loss, data, self.alpha)
+        objective = Objective(self.network_, loss, data, 0.0 if evidence else self.alpha)
         size = self._batch_rows(solver, data.n)
         grows = self.batch_size == "auto" and hasattr(solver, "first_batch")
         first_batch = solver.first_batch(data.n) if grows else None
         max_iter, tol = (1, 0.0) if incremental else (int(self.max_iter), self.tol)
+        budget = Budget(size, max_iter, tol, int(self.n_iter_no_change), first_batch)
         resumed = getattr(self, "resume_", None) if incremental else None
         if resumed and resumed[0] != solver.name:
             resumed = None
-        result = train(
-            solver,
-            objective,
-            theta,
-            Budget(size, max_iter, tol, int(self.n_iter_no_change), first_batch),
-            self.seed_,
-            started,
-            resumed=resumed and resumed[1:],
-            validate=held_out and self._validator(held_out),
-            tell=print if self.verbose else None,
-        )
+        if evidence:
+            result = trained(self, evidence, solver, objective, theta, budget, started)
+        else:
+            result = train(
+                solver,
+                objective,
+                theta,
+                budget,
+                self.seed_,
+                started,
+                resumed=resumed and resumed[1:],
+                validate=held_out and self._validator(held_out),
+                tell=print if self.verbose else None,
+            )
         self._conclude(result, rows.X.dtype, solver.name if incremental else None)
         set_posterior(self, objective, incremental)
 

@@ -51,7 +51,8 @@ class BaseCurvatureModel(Inferring, Adopting):
     def _train(self, X, y, sample_weight, offset, incremental):
         started = time.perf_counter()
         solver, loss = self._checked_solver(), self._loss()
-        X = validate_data(self, X, dtype=np.float64, order="C")
+        X = validate_data(self, X, dtype=np.float64, order="C").view()
+        X.flags.writeable = False  # a model that writes into it would change the data of the fit
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None. Allowed is an array-like of "
@@ -68,7 +69,7 @@ class BaseCurvatureModel(Inferring, Adopting):
         self.function_ = ModelFunction(self.model, found).sized(found.theta, data.X)
         self._check_width()
         net = network(self.function_, self.jac, X.shape[1])
-        if self.check_jac and not isinstance(self.jac, str):
+        if self.check_jac and (self.jac == "cs" or not isinstance(self.jac, str)):
             labels = [label for label, free in zip(found.labels, found.free, strict=True) if free]
             check_jacobian(net, labels, found.theta, data.X, "jac")
         objective = Objective(net, minimised, data, self.alpha, found.box)

@@ -48,7 +48,7 @@ class CurvatureClassifier(ClassifierMixin, BaseCurvatureModel):
         Standard errors from the Gauss-Newton or Fisher matrix, the exact Hessian, or robust ones that hold when the
         loss is not the data's distribution. "auto" is "model" for likelihoods and "sandwich" for other losses.
     check_jac : bool, default=True
-        Whether a given `jac` is compared with differences before the fit.
+        Whether a given `jac`, or complex steps, are compared with differences before the fit.
     batch_size : int or "auto", default="auto"
         Rows of a mini-batch; "auto" is the solver's choice, all rows for "lm-newton".
     max_iter : int, default=1000

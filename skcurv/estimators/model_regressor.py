@@ -51,7 +51,7 @@ class CurvatureRegressor(ScoringWithOffset, BaseCurvatureModel):
     absolute_sigma : bool, default=False
         Whether ``sample_weight`` is exactly 1 / sigma^2; otherwise the scale of the residuals is estimated.
     check_jac : bool, default=True
-        Whether a given `jac` is compared with differences before the fit.
+        Whether a given `jac`, or complex steps, are compared with differences before the fit.
     batch_size : int or "auto", default="auto"
         Rows of a mini-batch; "auto" is the solver's choice, all rows for "lm-newton".
     max_iter : int, default=1000

@@ -10,6 +10,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from ..inference import KINDS
 from ..losses import registry as losses
 from ..network import ACTIVATIONS, INITIALISERS
+from ..solvers.evidence import Evidence
 from ..solvers.protocol import COUNT, check_fields, is_number
 from ..solvers.registry import resolve
 
@@ -64,7 +65,13 @@ CLASSIFIER = COMMON | {
         "None, 'balanced', a dict of weights by class, or a list of dicts for multilabel targets",
     ),
 }
-REGRESSOR = COMMON | {"target_scaling": _one_of("auto", None)}
+REGRESSOR = COMMON | {
+    "target_scaling": _one_of("auto", None),
+    "alpha": (
+        lambda value: isinstance(value, Evidence) or value == "evidence" if not is_number(value) else value >= 0,
+        "a finite number of at least 0, 'evidence' or an object skcurv.solvers.Evidence",
+    ),
+}
 
 JACOBIANS = ("2-point", "3-point", "cs", "jax")
 MODEL = {
@@ -142,7 +149,9 @@ def hidden_activations(estimator):
 
 
 def has_partial_fit(estimator):
-    """Whether the solver can go on from chunk to chunk."""
+    """Whether training can go on from chunk to chunk: not by the evidence, which needs all rows."""
+    if isinstance(getattr(estimator, "alpha", None), (str, Evidence)):
+        return False
     try:
         return not resolve(estimator.solver).full_batch
     except (TypeError, ValueError):

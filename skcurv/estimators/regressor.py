@@ -33,8 +33,10 @@ class CurvatureMLPRegressor(ScoringWithOffset, BaseCurvatureMLP):
         robust; "gaussian_nll" predicts a standard deviation as well; "poisson", "negative_binomial", "gamma" and
         "tweedie" have a log link; "log_loss" is the cross-entropy of targets in [0, 1] with a logistic link. An object
         of `skcurv.losses` sets its own numbers; a loss of your own is an object or a function.
-    alpha : float, default=1e-4
-        Strength of the penalty on weights, at least 0.
+    alpha : float, "evidence" or Evidence, default=1e-4
+        Strength of the penalty on weights, at least 0. "evidence" finds it while training, one for the weights and the
+        biases of each layer, and the noise of the targets with it; `skcurv.solvers.Evidence` has other choices. It
+        takes ``solver="lm-newton"`` and ``loss="squared_error"``.
     init : {"glorot", "he", "orthogonal"}, default="orthogonal"
         Random weights; biases start at zero, the last at the best constant output.
     target_scaling : {"auto", None}, default="auto"
@@ -94,6 +96,19 @@ class CurvatureMLPRegressor(ScoringWithOffset, BaseCurvatureMLP):
         With ``posterior="laplace"``, after `fit`.
     loss_function_ : loss object
         What was minimised, with what it took from the targets.
+    log_evidence_, leave_one_out_score_ : float
+        With ``alpha="evidence"``: the log evidence, and the mean log density of a row given the others, both in the
+        target's units.
+    effective_n_parameters_ : float
+        With ``alpha="evidence"``: how many parameters the data determine.
+    noise_variance_ : float or ndarray of shape (`n_outputs_`,)
+        With ``alpha="evidence"``: the variance of the targets around their mean, in their units.
+    precisions_ : dict
+        With ``alpha="evidence"``: precision of the weights, by group.
+    alpha_ : ndarray of shape (n_parameters,)
+        With ``alpha="evidence"``: the strength of the penalty on each parameter.
+    feature_relevances_ : ndarray of shape (`n_features_in_`,)
+        With ``alpha=Evidence(precisions="feature")``: variances of the weights of each feature, of sum 1.
 
     Raises
     ------

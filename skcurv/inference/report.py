@@ -27,10 +27,11 @@ def report(title, facts, labels, values, notes, stderr, degrees):
     -------
     str
     """
+    letter = "t" if degrees else "z"
     width = max(len("parameter"), *(len(label) for label in labels))
     lines = [title, "=" * len(title)]
     lines += [f"{name + ':':<{max(len(n) for n, _ in facts) + 2}}{value}" for name, value in facts]
-    lines += ["", f"{'parameter':<{width}}  {'estimate':>13}  {'std. error':>11}  {'t':>9}  {'P > |t|':>8}"]
+    lines += ["", f"{'parameter':<{width}}  {'estimate':>13}  {'std. error':>11}  {letter:>9}  {f'P > |{letter}|':>8}"]
     for label, value, note, error in zip(labels, values, notes, stderr, strict=True):
         line = f"{label:<{width}}  {value:>13.7g}"
         if note:

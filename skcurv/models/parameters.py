@@ -202,6 +202,11 @@ def _values(rest, start):
 
 def _free(all_of_them, fixed):
     """The mask (P,) of what is not fixed."""
+    if isinstance(fixed, Mapping):
+        raise ValueError(
+            f"fixed={fixed!r} was given. Allowed are names, whose parameters keep their start values. Put the values "
+            f"into start, and pass fixed={list(fixed)!r}."
+        )
     names = [] if fixed is None else [fixed] if isinstance(fixed, str) else list(fixed)
     unknown = [name for name in names if name not in (*all_of_them.names, *all_of_them.labels)]
     if unknown:
@@ -225,7 +230,9 @@ def _bounds(all_of_them, bounds):
     if bounds is None:
         return lower, upper
     if not isinstance(bounds, Mapping):
-        return _ends((bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds, lower.shape, "all parameters")
+        alone = len(all_of_them.shapes) == 1 and all_of_them.shapes[0]  # one array: bounds in its shape
+        ends = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
+        return tuple(end.ravel() for end in _ends(ends, alone or lower.shape, "all parameters"))
     parts = dict(zip(all_of_them.names, zip(all_of_them.shapes, all_of_them.slices, strict=True), strict=True))
     unknown = [name for name in bounds if name not in parts]
     if unknown:

@@ -89,15 +89,32 @@ def spread(shift, how, here):
     return np.repeat(shift, [rows * columns for rows, columns in layout.shapes]) if how in KRONECKER else shift
 
 
-def singular_at(form, shift, D):
-    """The parameter where C + D is least determined, when it is not positive definite but for rounding; else None."""
+def inverse_diagonal(form, shift, D, estimator, here):
+    """The diagonal of (C + D)^-1 (p,).
+
+    Raises
+    ------
+    ValueError
+        Where C + D is not positive definite but for rounding, naming the parameter that is least determined.
+    """
     diagonal = form.diag() + D
     with np.errstate(all="ignore"):
-        inflation = diagonal * form.inverse_diag(shift)
+        inverse = form.inverse_diag(shift)
+        inflation = diagonal * inverse
         if np.isfinite(inflation).all() and inflation.max() <= 1 / (ROUNDINGS * np.finfo(D.dtype).eps):
-            return None
+            return inverse
         inflation = diagonal * form.inverse_diag(shift + NUDGE * np.mean(diagonal))
-    return int(np.argmax(np.where(np.isfinite(inflation), inflation, -1.0)))
+    if not np.isfinite(here.value):
+        raise ValueError(
+            f"The loss of the fitted parameters is {here.value} on the rows given. Allowed are rows where it is "
+            "finite. Scale X, or fit again."
+        )
+    j = int(np.argmax(np.where(np.isfinite(inflation), inflation, -1.0)))
+    raise ValueError(
+        f"The posterior is not positive definite: data and prior do not determine "
+        f"{label(estimator, here.objective.network.layout, j)}. Allowed are fits where they determine every parameter. "
+        "Raise alpha, pass prior_precision above 0, or drop a column of X that repeats others."
+    )
 
 
 def label(estimator, layout, j):
@@ -109,20 +126,3 @@ def label(estimator, layout, j):
     if source == layout.shapes[layer][0] - 1:
         return f"the bias of unit {unit} of layer {layer + 1}"
     return f"the weight from input {source} to unit {unit} of layer {layer + 1}"
-
-
-def check_determined(form, shift, D, estimator, here):
-    """Raise ValueError where C + D is not positive definite, naming the parameter."""
-    j = singular_at(form, shift, D)
-    if j is None:
-        return
-    if not np.isfinite(here.value):
-        raise ValueError(
-            f"The loss of the fitted parameters is {here.value} on the rows given. Allowed are rows where it is "
-            "finite. Scale X, or fit again."
-        )
-    raise ValueError(
-        f"The posterior is not positive definite: data and prior do not determine "
-        f"{label(estimator, here.objective.network.layout, j)}. Allowed are fits where they determine every parameter. "
-        "Raise alpha, pass prior_precision above 0, or drop a column of X that repeats others."
-    )

@@ -76,9 +76,8 @@ class Laplace:
         self.network, self.loss, self.theta = objective.network, estimator.loss_function_, here.theta
         self.shift, self._flat = forms.completed(D, how, here, form, free)
         D = forms.spread(self.shift, how, here)
-        forms.check_determined(form, self.shift, D, estimator, here)
-        with np.errstate(all="ignore"):
-            self.effective_n_parameters = float(np.sum(1 - D * form.inverse_diag(self.shift)))
+        inverse = forms.inverse_diagonal(form, self.shift, D, estimator, here)
+        self.effective_n_parameters = float(np.sum(1 - D * inverse))
         self.scale = dispersion / objective.data.total_weight  # the covariance is this times (C + D)^-1
         D = np.where(self._flat, 0.0, D)
         self._prior_log = np.log(D, out=np.zeros_like(D), where=D > 0)

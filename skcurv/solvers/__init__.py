@@ -3,6 +3,7 @@
 from .adam import Adam
 from .block_fisher import BlockFisher
 from .diag_fisher import DiagFisher
+from .evidence import Evidence
 from .gradient_descent import GradientDescent
 from .hessian_free import HessianFree
 from .kfac import KFAC
@@ -28,6 +29,7 @@ __all__ = [
     "Adam",
     "BlockFisher",
     "DiagFisher",
+    "Evidence",
     "GradientDescent",
     "HessianFree",
     "LMNewton",

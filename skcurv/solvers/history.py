@@ -2,7 +2,10 @@
 
 import numpy as np
 
-COLUMNS = ("iteration", "epoch", "seconds", "loss", "validation_score", "step_length", "damping", "gain_ratio")
+COLUMNS = (
+    *("iteration", "epoch", "seconds", "loss", "validation_score", "step_length", "damping", "gain_ratio"),
+    *("log_evidence", "leave_one_out"),
+)
 
 
 class History:
@@ -12,8 +15,8 @@ class History:
         self.start, self.rows, self.noise = start, [], 0.0
 
     def add(self, *row):
-        """One row, in the order of COLUMNS."""
-        self.rows.append(row)
+        """One row, in the order of COLUMNS, NaN in those that are not given."""
+        self.rows.append(row + (np.nan,) * (len(COLUMNS) - len(row)))
 
     def last(self, name):
         """The last entry of a column, 0 before the first."""

@@ -10,12 +10,12 @@ the Gauss-Newton matrix.
              d = alpha v + a
              rho = (f(theta + d) - f(theta)) / m(alpha v)
              lambda <- the rule's
-    until rho > 0
+    until rho > 1e-3
 
 a = 0, or the second-order term of a geodesic (Transtrum & Sethna 2012): with F'' the second derivative of
 the outputs along alpha v,
 
-    a = -(C + D + lambda M)^-1 sum_i w_i J_i' H_i F''_i / 2,   and lambda rises where 2 |a|_M > 3/4 |alpha v|_M.
+    a = -(C + D + lambda M)^-1 sum_i w_i J_i' H_i F''_i / 2,   and lambda rises where 2 |a|_M > 3/2 |alpha v|_M.
 
 Where C + D + lambda M is not positive definite, v is no number and lambda rises too.
 
@@ -35,6 +35,7 @@ from .protocol import POSITIVE, Report, generator
 
 TRIES = 20  # by Nielsen's rule each doubles the factor on lambda: together beyond any scale
 START = 1e-3  # lambda at the start, relative to the largest entry of diag C / M (Madsen et al. 2004, eq. 3.14)
+ACCEPT = 1e-3  # least rho of a step: less is a leap past the minimum to where the loss happens to be lower
 WALL = 1e150  # damping that fixes a parameter
 OUTWARDS = 1 + 1e-12  # a way to the border, so that rounding does not end before it
 PIVOTS = 10  # of a block of entries without progress, before single ones
@@ -172,6 +173,7 @@ class LMNewton(BaseEstimator):
                     lam = min(lam, rule(start, -1.0, 0))
                     return there, lam, Report(alpha, lam, converged=here.whole)
                 rho = gain_ratio(there.value - here.value, predicted)
+            rho = rho if rho > ACCEPT else min(rho, 0.0)
             lam = max(rule(lam, rho, rejections), least)
             if rho > 0:
                 return there, lam, Report(alpha, lam, rho)

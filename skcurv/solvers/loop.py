@@ -145,7 +145,9 @@ def train(solver, objective, theta, budget, seed, started, resumed=None, validat
         else:
             epochs = _epochs(solver, objective, first, budget, seed, state, history)
             ended, *end = _run(epochs, follow)
-        return _finish(solver, objective, budget, (theta + 0, value), end, history, watch, ended, warn or _warn)
+        return _finish(
+            solver, objective, budget, (theta + 0, value), end, history, watch, ended, warn or convergence_warning
+        )
 
 
 class _Epoch(NamedTuple):
@@ -258,5 +260,6 @@ def _better(objective, start, best):
     return (best, value) if value < start[1] or math.isnan(start[1]) else start
 
 
-def _warn(message):
+def convergence_warning(message):
+    """A ConvergenceWarning that points at the line where an estimator's method was called."""
     warnings.warn(message, ConvergenceWarning, stacklevel=6)

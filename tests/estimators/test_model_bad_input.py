@@ -11,6 +11,7 @@ from scipy.optimize import Bounds
 from sklearn.exceptions import NotFittedError
 
 from skcurv import CurvatureClassifier, CurvatureRegressor
+from skcurv.curvature import curvature
 from skcurv.losses import Huber
 from skcurv.solvers import KFAC, Adam, available
 
@@ -225,3 +226,29 @@ def test_scalars_defaults_pairs_and_scipy_bounds_are_fine():
     pair, scipy = ([0, 0, -1], [5, 5, 5]), Bounds([0, 0, -1], [5, 5, 5])
     np.testing.assert_array_equal(fit(bounds=pair)().theta_, fit(bounds=scipy)().theta_)
     np.testing.assert_allclose(fit(bounds=pair)().theta_, plain.theta_, rtol=1e-6)
+
+
+def test_complex_steps_through_a_model_that_is_not_analytic():
+    """|a| of a + ih is sqrt(a^2 + h^2), whose imaginary part is 0."""
+
+    def model(X, a, b):
+        return np.abs(a) * X[:, 0] + b
+
+    start = {"a": 2.0, "b": 1.0}
+    with pytest.raises(ValueError, match="jac is wrong for parameter 'a'"):
+        fit(model, start, jac="cs")()
+    with pytest.warns(UserWarning, match="do not determine a"):
+        ended = fit(model, start, jac="cs", check_jac=False)().theta_
+    assert ended[0] == 2.0
+
+
+def test_values_in_fixed_and_layers_of_a_model_without_any():
+    with pytest.raises(ValueError, match="Put the values into start") as caught:
+        fit(fixed={"floor": 0.5})()
+    check_three_parts(caught.value, "floor")
+    model = fit()()
+    for how in ("kron", "layer", "unit", "ekfac", "tridiagonal"):
+        with pytest.raises(ValueError, match="without layers") as caught:
+            curvature(model, X, y, how=how)
+        check_three_parts(caught.value, how)
+    assert curvature(model, X, y, how="dense").shape == (3, 3)

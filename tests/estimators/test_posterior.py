@@ -92,3 +92,11 @@ def test_what_has_no_posterior_says_how_to_get_one():
         chunked.predict_proba_std(X)
     with pytest.raises(ValueError, match="posterior='mcmc'"):
         CurvatureMLPClassifier(posterior="mcmc").fit(X, Y > 0)
+
+
+def test_a_prior_set_by_the_evidence_is_that_of_the_posterior():
+    reg = _regressor(alpha="evidence", max_iter=20).fit(X, Y, W)
+    posterior = laplace(reg, X, Y, sample_weight=W, noise_variance=reg.noise_variance_)
+    np.testing.assert_allclose(posterior.log_evidence, reg.log_evidence_, rtol=1e-9)
+    np.testing.assert_allclose(posterior.effective_n_parameters, reg.effective_n_parameters_, rtol=1e-8)
+    np.testing.assert_allclose(reg.posterior_.effective_n_parameters, reg.effective_n_parameters_, rtol=1e-8)

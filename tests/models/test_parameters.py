@@ -150,6 +150,8 @@ def test_bounds_in_every_form(bounds, lower, upper):
 def test_bounds_of_a_matrix_have_its_shape():
     found = parameters(vector, np.ones((2, 2)), (np.zeros((2, 2)), [[1, 2], [3, 4]]), None)
     np.testing.assert_array_equal(found.upper, [1, 2, 3, 4])
+    found = parameters(vector, 4.0, ([0], [5]), None)
+    np.testing.assert_array_equal([found.lower, found.upper], [[0], [5]])
 
 
 def test_what_is_given_is_left_alone():
@@ -186,12 +188,12 @@ BAD = {  # model, start, bounds, fixed, words of the message
     "unknown fixed": (named, START, None, ["b[2]"], ["b[2]", "'b[0]', 'b[1]'"]),
     "all fixed": (named, START, None, ["a", "b", "c"], ["'a', 'b', 'c'"]),
     "unknown bounds": (named, START, {"d": (0, 1)}, None, ["'d'", "'a', 'b', 'c'"]),
-    "no pair": (named, START, ([0] * 4, [9] * 4, [9] * 4), None, ["bounds="]),
-    "a number": (named, START, 5, None, ["bounds=5"]),
-    "no pair by name": (named, START, {"a": 5}, None, ["bounds['a']=5"]),
-    "three ends": (named, START, {"a": (0, 1, 2)}, None, ["bounds['a']=(0, 1, 2)"]),
-    "wrong size": (named, START, ([0] * 3, [9] * 4), None, ["3 numbers", "4"]),
-    "wrong size by name": (named, START, {"b": ([0, 0, 0], 9)}, None, ["3 numbers", "b"]),
+    "no pair": (named, START, ([0] * 4, [9] * 4, [9] * 4), None, ["bounds of all parameters are ([0, 0, 0, 0], [9,"]),
+    "a number": (named, START, 5, None, ["bounds of all parameters are 5"]),
+    "no pair by name": (named, START, {"a": 5}, None, ["bounds of 'a' are 5"]),
+    "three ends": (named, START, {"a": (0, 1, 2)}, None, ["bounds of 'a' are (0, 1, 2)"]),
+    "wrong size": (named, START, ([0] * 3, [9] * 4), None, ["([0, 0, 0], [9, 9, 9, 9])", "shape (4,)"]),
+    "wrong size by name": (named, START, {"b": ([0, 0, 0], 9)}, None, ["bounds of 'b'", "shape (2,)"]),
     "empty": (named, START, {"a": (2, 1)}, None, ["bounds of a are (2.0, 1.0)"]),
     "one point": (named, START, {"b": (2, [5, 2])}, None, ["bounds of b[1] are (2.0, 2.0)"]),
     "nan bound": (named, START, {"a": (np.nan, 2)}, None, ["bounds of a are (nan, 2.0)"]),
