@@ -49,14 +49,14 @@ def point(estimator, X, y, sample_weight=None):
     check_is_fitted(estimator, "theta_")
     X = validate_data(estimator, X, accept_sparse="csr", dtype=np.float64, order="C", reset=False)
     y = estimator._checked_targets(y, X.shape[0])
-    v = estimator._weights(y, _checked_weights(sample_weight, X.shape[0]))
+    v = estimator._weights(y, checked_weights(sample_weight, X.shape[0]))
     data = Data(X, estimator._encoded(y, np.float64), v)
     alpha, box = getattr(estimator, "alpha_", estimator.alpha), getattr(estimator, "box_", None)
     objective = Objective(estimator.network_, estimator.loss_function_, data, alpha, box)
     return objective.point(estimator.theta_.astype(np.float64))
 
 
-def _checked_weights(sample_weight, n):
+def checked_weights(sample_weight, n):
     """Weights (n,) in float64, ones by default."""
     if sample_weight is None:
         return np.ones(n)

@@ -1,6 +1,7 @@
-"""Spectra of curvature operators, a report on conditioning, and checks of derivatives and losses."""
+"""Spectra of curvature operators, a report on conditioning, rows that matter, checks of derivatives and losses."""
 
 from .gradcheck import GradientCheck, check_network, gradcheck
+from .influence import Influence, influence
 from .loss_report import LossReport, check_loss
 from .report import Diagnosis, diagnose
 from .spectrum import (
@@ -20,6 +21,7 @@ __all__ = [
     "Estimate",
     "Extremes",
     "GradientCheck",
+    "Influence",
     "LossReport",
     "SpectralDensity",
     "check_loss",
@@ -29,6 +31,7 @@ __all__ = [
     "effective_n_parameters",
     "extreme_eigenvalues",
     "gradcheck",
+    "influence",
     "spectral_density",
     "trace",
 ]

@@ -22,6 +22,7 @@ from ..solvers.registry import resolve
 from .adopting import Adopting
 from .evidence import asked, trained
 from .parameters import check_parameters, checked_weights, hidden_activations, hidden_widths
+from .posterior import set_posterior
 
 INIT = 0  # purpose of a draw
 FLOATS = (np.float64, np.float32)
@@ -131,6 +132,7 @@ class BaseCurvatureMLP(Adopting, ABC):
                 tell=print if self.verbose else None,
             )
         self._conclude(result, rows.X.dtype, solver.name if incremental else None)
+        set_posterior(self, objective, incremental)
 
     def _validated(self, X, y, sample_weight, offset, loss, reset):
         """The rows of a fit."""

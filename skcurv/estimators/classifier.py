@@ -3,12 +3,14 @@
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from ..data import ClassTargets
 from ..losses.registry import CLASSIFICATION, concrete
 from .base import BaseCurvatureMLP
 from .labels import check_known, checked_labels, decisions, log_probabilities, means, probabilities
 from .parameters import CLASSIFIER, checked_loss, class_factors, has_partial_fit, takes_labels
+from .posterior import averaged, averaged_decisions, averaged_labels, posterior_of
 
 
 class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
@@ -57,6 +59,9 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         Whether `fit` goes on from the present parameters.
     verbose : bool, default=False
         Print one line an epoch.
+    posterior : {None, "laplace"}, default=None
+        "laplace" finds the Gaussian posterior of the parameters at the end of `fit`, with the whole matrix up to 2000
+        parameters and Kronecker products beyond: probabilities are averaged over it.
 
     Attributes
     ----------
@@ -85,6 +90,8 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         Names of the columns, when X has them.
     out_activation_ : str
         The inverse link: "logistic", "softmax" or what the loss says.
+    posterior_ : skcurv.posterior.Laplace
+        With ``posterior="laplace"``, after `fit`.
     loss_function_ : loss object
         What was minimised.
 
@@ -131,6 +138,7 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         random_state=None,
         warm_start=False,
         verbose=False,
+        posterior=None,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -149,6 +157,7 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         self.random_state = random_state
         self.warm_start = warm_start
         self.verbose = verbose
+        self.posterior = posterior
 
     @available_if(has_partial_fit)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -191,11 +200,13 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
             Labels.
         """
+        if hasattr(self, "posterior_"):
+            return averaged_labels(self, X)
         F = self._raw_outputs(X)
         return self.targets_.decode(means(F, self.loss_function_, self.targets_))
 
     def decision_function(self, X):
-        """The raw outputs: logits; for "ordinal" the logarithms of the probabilities.
+        """The raw outputs: logits; for "ordinal", or with a posterior, from the probabilities.
 
         Parameters
         ----------
@@ -207,10 +218,12 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         F : ndarray of shape (n_samples,) for two classes, else (n_samples, n_outputs)
             Log-odds of the second class or of each label; logarithms of probabilities up to a constant otherwise.
         """
+        if hasattr(self, "posterior_"):
+            return averaged_decisions(self, X).astype(self.theta_.dtype)
         return decisions(self._raw_outputs(X), self.loss_function_, self.targets_)
 
     def predict_proba(self, X):
-        """Probabilities.
+        """Probabilities, with ``posterior="laplace"`` averaged over the parameters.
 
         Parameters
         ----------
@@ -222,7 +235,29 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         P : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             Of each class in the order of `classes_`; for multilabel targets of each label.
         """
+        if hasattr(self, "posterior_"):
+            return np.maximum(averaged(self, X).astype(self.theta_.dtype), np.finfo(self.theta_.dtype).tiny)
         return probabilities(self._raw_outputs(X), self.loss_function_, self.targets_)
+
+    def predict_proba_std(self, X, n_draws=100, random_state=0):
+        """Standard deviations of the probabilities over the parameters; for fits with ``posterior="laplace"``.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
+            Inputs.
+        n_draws : int, default=100
+            Draws of the raw outputs.
+        random_state : int, RandomState instance or None, default=0
+            Determines them.
+
+        Returns
+        -------
+        std : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
+            Of `predict_proba`'s entries.
+        """
+        check_is_fitted(self, "theta_")
+        return posterior_of(self, "predict_proba_std").predict_proba_std(X, n_draws, random_state)
 
     def predict_log_proba(self, X):
         """Logarithms of the probabilities.
@@ -237,6 +272,8 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         L : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             ``log(predict_proba(X))``, finite where that underflows.
         """
+        if hasattr(self, "posterior_"):
+            return np.log(self.predict_proba(X))
         return log_probabilities(self._raw_outputs(X), self.loss_function_, self.targets_)
 
     def _domains(self):

@@ -57,6 +57,7 @@ COMMON = {
     "scoring": (lambda value: isinstance(value, str) or callable(value), "'loss', a scorer's name or a scorer"),
     "warm_start": _FLAG,
     "verbose": _FLAG,
+    "posterior": _one_of(None, "laplace"),
 }
 CLASSIFIER = COMMON | {
     "class_weight": (

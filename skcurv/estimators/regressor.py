@@ -2,13 +2,14 @@
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_array, check_consistent_length
+from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
 
 from ..data import RealTargets
 from ..losses.registry import REGRESSION, concrete
 from .base import BaseCurvatureMLP
 from .offsets import added, apart, of_outputs, of_targets
 from .parameters import REGRESSOR, checked_loss, has_partial_fit, rejects_negative
+from .posterior import posterior_of
 from .scoring import ScoringWithOffset
 
 
@@ -62,6 +63,9 @@ class CurvatureMLPRegressor(ScoringWithOffset, BaseCurvatureMLP):
         Whether `fit` goes on from the present parameters and target scaling.
     verbose : bool, default=False
         Print one line an epoch.
+    posterior : {None, "laplace"}, default=None
+        "laplace" finds the Gaussian posterior of the parameters at the end of `fit`, with the whole matrix up to 2000
+        parameters and Kronecker products beyond: standard deviations, quantiles and draws of predictions come from it.
 
     Attributes
     ----------
@@ -88,6 +92,8 @@ class CurvatureMLPRegressor(ScoringWithOffset, BaseCurvatureMLP):
         Names of the columns, when X has them.
     out_activation_ : str
         The inverse link: "identity", "exp", "logistic" or what the loss says.
+    posterior_ : skcurv.posterior.Laplace
+        With ``posterior="laplace"``, after `fit`.
     loss_function_ : loss object
         What was minimised, with what it took from the targets.
     log_evidence_, leave_one_out_score_ : float
@@ -148,6 +154,7 @@ class CurvatureMLPRegressor(ScoringWithOffset, BaseCurvatureMLP):
         random_state=None,
         warm_start=False,
         verbose=False,
+        posterior=None,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -166,6 +173,7 @@ class CurvatureMLPRegressor(ScoringWithOffset, BaseCurvatureMLP):
         self.random_state = random_state
         self.warm_start = warm_start
         self.verbose = verbose
+        self.posterior = posterior
 
     def fit(self, X, y, sample_weight=None, offset=None):
         """Train from new parameters, or from the present ones with ``warm_start``.
@@ -222,7 +230,8 @@ class CurvatureMLPRegressor(ScoringWithOffset, BaseCurvatureMLP):
         offset : array-like, default=None
             As for `fit`; without it, zero.
         return_std : bool, default=False
-            Whether to hand back the standard deviation of the target as well; for losses that predict it.
+            Whether to hand back the standard deviation of the target as well, noise and the parameters' uncertainty
+            together with ``posterior="laplace"``, or what the loss predicts where it does ("gaussian_nll").
 
         Returns
         -------
@@ -232,20 +241,64 @@ class CurvatureMLPRegressor(ScoringWithOffset, BaseCurvatureMLP):
         std : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The predicted standard deviation, with ``return_std=True``.
         """
-        F, shift = self._raw_outputs(X), None
+        F, shift, on_outputs = self._raw_outputs(X), None, 0.0
         loss = self.loss_function_
-        if return_std and not callable(getattr(loss, "scale", None)):
+        from_posterior = return_std and hasattr(self, "posterior_")
+        if return_std and not (from_posterior or callable(getattr(loss, "scale", None))):
             raise ValueError(
                 f"return_std=True was given where loss={loss.name!r} predicts no standard deviation. Allowed is "
-                "return_std=False. Use loss='gaussian_nll' to predict one."
+                "return_std=False. Use posterior='laplace', or loss='gaussian_nll' to predict one."
             )
         if offset is not None and loss.location_scale:
             shift = of_targets(offset, len(F), self.targets_.n_outputs)
         elif offset is not None:
-            F = F + of_outputs(offset, len(F), self.targets_.n_outputs, F.shape[1]).astype(F.dtype)
+            on_outputs = of_outputs(offset, len(F), self.targets_.n_outputs, F.shape[1]).astype(F.dtype)
+            F = F + on_outputs
         y = self.targets_.decode(loss.predict(F))
         y = y if shift is None else added(y, shift)
-        return (y, self.targets_.deviations(loss.scale(F))) if return_std else y
+        if not return_std:
+            return y
+        if from_posterior:
+            return y, self.posterior_.predictive(X, offset=on_outputs)[1].astype(y.dtype)
+        return y, self.targets_.deviations(loss.scale(F))
+
+    def predict_quantiles(self, X, q):
+        """Quantiles of the target at each row, as if normal; for fits with ``posterior="laplace"``.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
+            Inputs.
+        q : float or array-like of shape (m,)
+            Levels between 0 and 1.
+
+        Returns
+        -------
+        Q : ndarray of shape (n_samples,) or (n_samples, n_outputs), with a last axis m more for several levels
+            In the target's units.
+        """
+        check_is_fitted(self, "theta_")
+        return posterior_of(self, "predict_quantiles").quantiles(X, q)
+
+    def sample_y(self, X, n_draws=1, random_state=0):
+        """Draws of the target, each from one draw of the parameters; for fits with ``posterior="laplace"``.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
+            Inputs.
+        n_draws : int, default=1
+            How many.
+        random_state : int, RandomState instance or None, default=0
+            Determines them.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples, n_draws) or (n_samples, n_outputs, n_draws)
+            In the target's units, noise included.
+        """
+        check_is_fitted(self, "theta_")
+        return posterior_of(self, "sample_y").sample_y(X, n_draws, random_state)
 
     def _domains(self):
         return REGRESSOR

@@ -10,6 +10,7 @@ from ..backend.namespace import is_number
 from ..curvature.assemble import point
 from ..inference import log_likelihood
 from ..inference.covariance import dispersion
+from ..losses.offset import without_offset
 from . import forms
 from .laplace import Laplace
 
@@ -72,7 +73,11 @@ def laplace(estimator, X, y, how="dense", *, sample_weight=None, prior_precision
     >>> bool(std[1] > 3 * std[0])
     True
     """
-    here = point(estimator, X, y, sample_weight)
+    return posterior_at(estimator, point(estimator, X, y, sample_weight), how, prior_precision, noise_variance)
+
+
+def posterior_at(estimator, here, how, prior_precision=None, noise_variance=None):
+    """`laplace` for an estimator at a Point of the rows of its fit, in float64."""
     checks(here, how)
     precision = checked_precision(prior_precision, here)
     form, free = forms.curvature_form(how, here), forms.members(how, here)
@@ -120,8 +125,13 @@ def checked_precision(precision, here):
 
 def counted(estimator, here):
     """N: numbers observed, by rows where weights are 1 / sigma^2, else by weight."""
-    n, k = here.batch.Y.shape
+    n, k = _targets(here).shape
     return n * k if hasattr(estimator, "dof_") else here.objective.data.total_weight * k
+
+
+def _targets(here):
+    """Targets (n, k) without the offsets that may ride on them."""
+    return without_offset(here.objective.loss, here.tape.F, here.batch.Y)[2]
 
 
 def given_noise(estimator, here, noise_variance):
@@ -168,9 +178,9 @@ def estimated_noise(here, n_observed, effective, fixed):
         degrees = n_observed - effective(phi)
         if degrees <= 1e-9 * n_observed:
             raise ValueError(
-                f"laplace was asked of a fit to {n_observed:.6g} numbers that determine as many parameters, which "
-                "leaves no residuals to estimate the noise from. Allowed are fits with fewer effective parameters. "
-                "Raise alpha, or pass noise_variance."
+                f"laplace was asked of a fit to {n_observed:.6g} numbers of {here.n} samples that determine as many "
+                "parameters, which leaves no residuals to estimate the noise from. Allowed are fits with fewer "
+                "effective parameters. Raise alpha, or pass noise_variance."
             )
         return degrees
 
@@ -184,7 +194,7 @@ def estimated_noise(here, n_observed, effective, fixed):
 def log_density(estimator, here, phi, n_observed):
     """The log-likelihood at a Point in the target's units, or None where the density's normaliser is unknown."""
     objective = here.objective
-    loss, W, k = objective.loss, objective.data.total_weight, here.batch.Y.shape[1]
+    loss, W, k = objective.loss, objective.data.total_weight, _targets(here).shape[1]
     units = W * float(np.sum(np.log(getattr(estimator.targets_, "scale", 1.0))))
     if loss.likelihood == "exact":
         return float(log_likelihood(here, False)[0]) - units

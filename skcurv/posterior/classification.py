@@ -6,9 +6,10 @@ r"""Probabilities averaged over Gaussian raw outputs F ~ N(m, S), of one row.
   E p_i ~ 1 / sum_j exp(-(m_i - m_j) / sqrt(1 + pi v_ij / 8)), then divided by their sum  (Lu, Ie & Sha 2020)
   Pairs of classes are what a softmax sees: a constant added to all outputs, and a flat prior on it, change nothing.
   Scaling each output by its own variance (Daxberger and others 2021) would. For two classes it is the first line.
-* the Laplace bridge: with m and S conditioned on sum_i F_i = 0, m' = m - s sum(m) / sum(s), S' = S - s s' / sum(s),
-  s = S 1, the Dirichlet distribution with E p_i = a_i / sum_j a_j,
-  a_i = (1 - 2 / K + exp(m'_i) sum_j exp(-m'_j) / K^2) / S'_ii                              (Hobbhahn and others 2022)
+* the Laplace bridge: the Dirichlet distribution with E p_i = a_i / sum_j a_j,
+  a_i = (1 - 2 / K + exp(m'_i) sum_j exp(-m'_j) / K^2) / S'_ii,                   (Hobbhahn and others 2022, eq. 9)
+  m' = R m and S' = R S R without the mean of the outputs, R = I - 1 1' / K. The reference conditions on their sum
+  being zero, which is the same under a flat prior on it, and else would change the differences that a softmax sees.
 * draws of F
 """
 
@@ -19,6 +20,7 @@ from scipy.special import logsumexp, softmax
 
 from ..backend.namespace import sigmoid
 
+DRAWS = 100  # of the raw outputs, where they are averaged over draws
 METHODS = ("auto", "probit", "bridge", "monte-carlo")
 
 
@@ -37,11 +39,9 @@ def mean_field(m, S):
 
 def bridge(m, S):
     """E softmax(F) (n, k) by a Dirichlet distribution, for three classes or more."""
-    s, K = S.sum(axis=2), m.shape[1]
-    along = s.sum(axis=1, keepdims=True)
-    along = np.where(along > 0, along, 1.0)
-    m = m - s * (m.sum(axis=1, keepdims=True) / along)
-    v = np.maximum(np.einsum("ncc->nc", S) - s * s / along, np.finfo(m.dtype).tiny)
+    K = m.shape[1]
+    R = np.eye(K) - 1 / K
+    m, v = m @ R, np.maximum(np.einsum("ij,njl,li->ni", R, S, R), np.finfo(m.dtype).tiny)
     grown = m + logsumexp(-m, axis=1, keepdims=True) - 2 * math.log(K)
     return softmax(np.logaddexp(math.log1p(-2 / K), grown) - np.log(v), axis=1)
 
@@ -55,24 +55,31 @@ def output_draws(m, S, n_draws, rng):
 
 
 def averaged(posterior, X, method, n_draws, rng):
-    """Probabilities (n, K) of classes or labels, averaged over the posterior."""
+    """Probabilities (n, K) of classes or labels, averaged over the posterior; never 0."""
     m, S = posterior.latent(X)
     method = _checked(posterior, method, m.shape[1])
+    if method == "probit" and m.shape[1] == 1 and not posterior.estimator.targets_.multilabel:
+        P = np.hstack([probit(-m, S), probit(m, S)])  # 1 - P has no digits left where P is near 1
+    else:
+        P = _both(posterior, _columns(posterior, m, S, method, n_draws, rng))
+    return np.maximum(P, np.finfo(P.dtype).tiny)
+
+
+def _columns(posterior, m, S, method, n_draws, rng):
+    """The averaged means (n, k) of the targets' columns."""
     if method == "monte-carlo":
-        return sum(_probabilities(posterior, F) for F in output_draws(m, S, n_draws, rng)) / n_draws
+        return sum(posterior.loss.predict(F) for F in output_draws(m, S, n_draws, rng)) / n_draws
     if method == "bridge":
         return bridge(m, S)
-    return _both(posterior, mean_field(m, S) if posterior.loss.out_activation == "softmax" else probit(m, S))
+    return mean_field(m, S) if posterior.loss.out_activation == "softmax" else probit(m, S)
 
 
 def spread(posterior, X, n_draws, rng):
     """Standard deviations (n, K) of the probabilities over the posterior."""
     _checked(posterior, "monte-carlo", 1)
-    return np.std([_probabilities(posterior, F) for F in output_draws(*posterior.latent(X), n_draws, rng)], axis=0)
-
-
-def _probabilities(posterior, F):
-    return _both(posterior, posterior.loss.predict(F))
+    m, S = posterior.latent(X)
+    drawn = [_both(posterior, posterior.loss.predict(F)) for F in output_draws(m, S, n_draws, rng)]
+    return np.std(drawn, axis=0)
 
 
 def _both(posterior, P):

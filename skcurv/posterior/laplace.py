@@ -21,13 +21,14 @@ fourth term is what a Newton step would still gain; with it the evidence of a li
 """
 
 import math
+from functools import cached_property
 
 import numpy as np
 from scipy.stats import norm
 from sklearn.utils import check_random_state
 
 from . import forms, predictive
-from .classification import averaged, spread
+from .classification import DRAWS, averaged, spread
 
 
 class Laplace:
@@ -72,19 +73,26 @@ class Laplace:
     def __init__(self, estimator, here, how, form, free, D, dispersion, log_density):
         objective = here.objective
         self.estimator, self.how, self.form, self.free, self.dispersion = estimator, how, form, free, dispersion
-        self.network, self.loss, self.theta = objective.network, objective.loss, here.theta
+        self.network, self.loss, self.theta = objective.network, estimator.loss_function_, here.theta
         self.shift, self._flat = forms.completed(D, how, here, form, free)
         D = forms.spread(self.shift, how, here)
         forms.check_determined(form, self.shift, D, estimator, here)
         with np.errstate(all="ignore"):
             self.effective_n_parameters = float(np.sum(1 - D * form.inverse_diag(self.shift)))
-            self._solve = form.solver(self.shift)
         self.scale = dispersion / objective.data.total_weight  # the covariance is this times (C + D)^-1
         D = np.where(self._flat, 0.0, D)
         self._prior_log = np.log(D, out=np.zeros_like(D), where=D > 0)
         mean_grad = here.pullback(here.loss_grad).total()
         self._gradient, self._square = free * (mean_grad + D * here.theta), float(free @ (D * here.theta**2))
         self._log_density = log_density
+
+    @cached_property
+    def _solve(self):
+        """b -> (C + D)^-1 b, factored once."""
+        return self.form.solver(self.shift)
+
+    def __getstate__(self):
+        return {name: value for name, value in vars(self).items() if name != "_solve"}
 
     def __repr__(self):
         return f"Laplace(how={self.how!r}, n_parameters={int(self.free.sum())}, dispersion={self.dispersion:.6g})"
@@ -184,7 +192,7 @@ class Laplace:
         """
         return predictive.latent(self, predictive.rows(self, X))
 
-    def predictive(self, X, noise=True):
+    def predictive(self, X, noise=True, offset=0.0):
         """Mean and standard deviation of the targets of a regressor.
 
         Parameters
@@ -192,12 +200,14 @@ class Laplace:
         X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
         noise : bool, default=True
             Whether the noise of single targets is in the deviation, or the parameters' uncertainty alone.
+        offset : float or ndarray of shape (n_samples, n_raw_outputs), default=0.0
+            Added to the raw outputs.
 
         Returns
         -------
         mean, std : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
-        mean, V = predictive.moments(self, X, noise)
+        mean, V = predictive.moments(self, X, noise, offset)
         targets = self.estimator.targets_
         return targets.decode(mean), targets.deviations(np.sqrt(np.einsum("ncc->nc", V)))
 
@@ -255,7 +265,7 @@ class Laplace:
         """
         return predictive.draws(self, X, n_draws, check_random_state(random_state), noise)
 
-    def predict_proba(self, X, method="auto", n_draws=100, random_state=None):
+    def predict_proba(self, X, method="auto", n_draws=DRAWS, random_state=None):
         """Probabilities of a classifier, averaged over the posterior.
 
         Parameters
@@ -283,7 +293,7 @@ class Laplace:
         """
         return averaged(self, X, method, n_draws, check_random_state(random_state))
 
-    def predict_proba_std(self, X, n_draws=100, random_state=None):
+    def predict_proba_std(self, X, n_draws=DRAWS, random_state=None):
         """Standard deviations of a classifier's probabilities over the posterior, by draws of the raw outputs.
 
         Parameters

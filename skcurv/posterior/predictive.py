@@ -46,9 +46,10 @@ def _covariance(posterior, tape, k):
     return posterior.scale * R @ Z.transpose(0, 2, 1)
 
 
-def moments(posterior, X, noise):
+def moments(posterior, X, noise, offset=0.0):
     """Means (n, k) and covariances (n, k, k) of targets, in the units of training."""
     F, S = latent(posterior, rows(posterior, X))
+    F = F + offset
     mean = posterior.loss.predict(F)
     if mean is not F:
         G = slopes(posterior.loss, F)

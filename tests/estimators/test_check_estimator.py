@@ -15,6 +15,7 @@ NUMBERS = [
     CurvatureMLPRegressor((10,), loss="huber", max_iter=100),
     CurvatureMLPRegressor((10,), loss="gaussian_nll", max_iter=20),  # rows without noise: curvature of 1e6 later
 ]
+POSTERIORS = [cls((10,), max_iter=100, posterior="laplace") for cls in CLASSES]
 # At a kink the rounding of a second-order step grows from step to step, and weights equal repetition but for rounding.
 KINKED = [
     CurvatureMLPRegressor((10,), loss=loss, solver="adam", max_iter=100) for loss in ("absolute_error", "quantile")
@@ -26,6 +27,6 @@ EVIDENCE = [CurvatureMLPRegressor((4,), "tanh", solver="lm-newton", alpha="evide
 
 # a budget of 100 epochs may end before the loss settles
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@parametrize_with_checks(SMALL + DEFAULTS + LABELS + NUMBERS + KINKED + EVIDENCE)
+@parametrize_with_checks(SMALL + DEFAULTS + LABELS + NUMBERS + POSTERIORS + KINKED + EVIDENCE)
 def test_scikit_learn_checks(estimator, check):
     assert check(estimator) is None

@@ -1,0 +1,54 @@
+"""``posterior="laplace"``: the posterior at the end of a fit, and what asks for one."""
+
+import numpy as np
+from scipy.special import logit
+
+from ..data import Data
+from ..objective import Objective
+from ..posterior import posterior_at
+
+DENSE = 2000  # parameters up to which the whole matrix is held, 32 MB; beyond them Kronecker products
+
+
+def set_posterior(estimator, objective, incremental):
+    """Set `posterior_` of a fit that asks for one; a chunk of data is not all that the parameters were fitted to."""
+    estimator.__dict__.pop("posterior_", None)
+    if estimator.posterior is None or incremental:
+        return
+    data, loss, alpha = objective.data, objective.loss, getattr(estimator, "alpha_", estimator.alpha)
+    if not data.X.dtype == data.Y.dtype == np.float64:
+        weights = data.w * (data.total_weight / data.n)
+        data = Data(data.X.astype(np.float64), data.Y.astype(np.float64), weights.astype(np.float64))
+    here = Objective(objective.network, loss, data, alpha).point(estimator.theta_.astype(np.float64))
+    how = "dense" if here.theta.shape[0] <= DENSE else "kron"
+    estimator.posterior_ = posterior_at(estimator, here, how)
+
+
+def averaged(estimator, X):
+    """Probabilities (n, K) of a classifier over its posterior."""
+    return estimator.posterior_.predict_proba(X, random_state=estimator.seed_)
+
+
+def averaged_labels(estimator, X):
+    """The most probable labels."""
+    P, targets = averaged(estimator, X), estimator.targets_
+    return targets.decode(P if P.shape[1] == targets.n_outputs else P[:, 1:])
+
+
+def averaged_decisions(estimator, X):
+    """Log-odds of the probabilities where they are of two classes or of labels, else their logarithms."""
+    P = averaged(estimator, X)
+    if estimator.targets_.multilabel:
+        return logit(P)
+    return np.log(P) if P.shape[1] > 2 else np.log(P[:, 1]) - np.log(P[:, 0])
+
+
+def posterior_of(estimator, method):
+    """`posterior_`, or an error that says how to get one."""
+    if not hasattr(estimator, "posterior_"):
+        raise ValueError(
+            f"{method} was asked of a fit with posterior={estimator.posterior!r} that has no posterior. Allowed are "
+            "fits of all rows at once with posterior='laplace'. Set it and call fit, or pass the fit to "
+            "skcurv.posterior.laplace."
+        )
+    return estimator.posterior_

@@ -1,0 +1,93 @@
+"""posterior="laplace" on the estimators: the same as `laplace` after the fit, and what it gives to predictions."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from skcurv import CurvatureMLPClassifier, CurvatureMLPRegressor
+from skcurv.estimators import posterior as settings
+from skcurv.posterior import laplace
+
+RNG = np.random.default_rng(2)
+X = RNG.normal(size=(50, 3))
+Y = X[:, 0] + 0.3 * RNG.normal(size=50)
+W = RNG.uniform(0.5, 2, 50)
+OPTIONS = {"solver": "lm-newton", "max_iter": 30, "tol": 0, "alpha": 0.5, "random_state": 0, "posterior": "laplace"}
+
+
+def _regressor(**options):
+    return CurvatureMLPRegressor((4,), "tanh", **{**OPTIONS, **options})
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_fit_has_the_posterior_of_its_rows(dtype):
+    rows = X.astype(dtype)
+    reg = _regressor().fit(rows, Y, W)
+    after = laplace(reg, rows, Y, sample_weight=W)
+    eps = 1e-10 if dtype is np.float64 else 1e-4
+    mean, std = reg.predict(rows, return_std=True)
+    np.testing.assert_allclose(std, after.predictive(rows)[1], rtol=eps)
+    assert std.dtype == mean.dtype == dtype
+    np.testing.assert_allclose(mean, clone(reg).set_params(posterior=None).fit(rows, Y, W).predict(rows), rtol=1e-6)
+    np.testing.assert_allclose(reg.predict_quantiles(rows, [0.1, 0.9]), after.quantiles(rows, [0.1, 0.9]), rtol=eps)
+    assert reg.sample_y(rows, 3).shape == (50, 3)
+    np.testing.assert_allclose(reg.posterior_.log_evidence, after.log_evidence, rtol=eps)
+
+
+def test_large_networks_have_kronecker_products(monkeypatch):
+    monkeypatch.setattr(settings, "DENSE", 20)
+    assert _regressor().fit(X, Y).posterior_.how == "kron"
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_probabilities_are_averaged(classes):
+    y = np.digitize(X[:, 0], [-0.4, 0.4]) if classes == 3 else (X[:, 0] > 0).astype(int)
+    clf = CurvatureMLPClassifier((4,), "tanh", class_weight="balanced", **OPTIONS).fit(X, y, W)
+    P = clf.predict_proba(X)
+    np.testing.assert_allclose(P, laplace(clf, X, y, sample_weight=W).predict_proba(X), rtol=1e-9)
+    np.testing.assert_array_equal(clf.predict(X), clf.classes_[np.argmax(P, axis=1)])
+    np.testing.assert_allclose(clf.predict_log_proba(X), np.log(P), rtol=1e-12)
+    D = clf.decision_function(X)
+    np.testing.assert_allclose(D, np.log(P[:, 1] / P[:, 0]) if classes == 2 else np.log(P), rtol=1e-8)
+    assert (clf.predict_proba_std(X) > 0).all()
+    plain = clone(clf).set_params(posterior=None).fit(X, y, W).predict_proba(X)
+    assert np.max(P, axis=1).mean() < np.max(plain, axis=1).mean()
+
+
+def test_offsets_shift_means_alone_or_go_through_the_link():
+    offset = np.linspace(0, 1, 50)
+    reg = _regressor().fit(X, Y + offset, offset=offset)
+    np.testing.assert_allclose(reg.predict(X, offset, return_std=True)[1], reg.predict(X, return_std=True)[1])
+    counts = np.random.default_rng(0).gamma(5, np.exp(0.3 * X[:, 0] + offset))
+    reg = _regressor(loss="gamma").fit(X, counts, offset=offset)
+    mean, std = reg.predict(X, offset, return_std=True)
+    F, S = reg.posterior_.latent(X)
+    np.testing.assert_allclose(mean, np.exp(F[:, 0] + offset), rtol=1e-10)
+    np.testing.assert_allclose(std, mean * np.sqrt(S[:, 0, 0] + reg.posterior_.dispersion), rtol=1e-6)
+
+
+def test_a_posterior_is_pickled_and_survives_a_failed_fit():
+    reg = _regressor().fit(X, Y)
+    before = reg.predict(X, return_std=True)[1]
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(reg)).predict(X, return_std=True)[1], before)
+    with pytest.raises(ValueError, match="NaN"):
+        reg.fit(X, np.full(50, np.nan))
+    np.testing.assert_array_equal(reg.predict(X, return_std=True)[1], before)
+
+
+def test_what_has_no_posterior_says_how_to_get_one():
+    reg = CurvatureMLPRegressor((2,), solver="adam", max_iter=1, tol=0).fit(X, Y)
+    with pytest.raises(ValueError, match="Use posterior='laplace'"):
+        reg.predict(X, return_std=True)
+    for call in (lambda: reg.predict_quantiles(X, 0.5), lambda: reg.sample_y(X)):
+        with pytest.raises(ValueError, match=r"posterior=None .* Allowed are .*posterior='laplace'"):
+            call()
+    chunked = CurvatureMLPClassifier((2,), solver="adam", max_iter=1, tol=0, posterior="laplace").fit(X, Y > 0)
+    assert hasattr(chunked, "posterior_")
+    chunked.partial_fit(X, Y > 0)
+    with pytest.raises(ValueError, match="predict_proba_std was asked"):
+        chunked.predict_proba_std(X)
+    with pytest.raises(ValueError, match="posterior='mcmc'"):
+        CurvatureMLPClassifier(posterior="mcmc").fit(X, Y > 0)
