@@ -106,8 +106,8 @@ class MLP:
 
     @property
     def smooth(self):
-        """Whether the outputs have second derivatives everywhere."""
-        return all(phi.leak in (None, 1.0) for phi in self._phi)
+        """Whether the outputs bend with the parameters, and have second derivatives everywhere."""
+        return bool(self._phi) and all(phi.leak in (None, 1.0) for phi in self._phi)
 
     def forward(self, theta, X, spare=None):
         """The tape at theta (p,) for X (n, d), dense or CSR, in spare arrays where there are any."""

@@ -49,7 +49,7 @@ def test_enough_iterations_take_the_first_step_of_lm_newton(network, monkeypatch
     """Whose lambda is 1e-3 of the largest diagonal entry of the Gauss-Newton matrix."""
     monkeypatch.setattr(hessian_free, "PROGRESS", 0.0)
     p = problem(case(network, "squared_error"), n=20)
-    lm, here = LMNewton("dense"), p.point()
+    lm, here = LMNewton("dense", geodesic=False), p.point()
     theirs, _, other = lm.step(here, lm.init(here, 0))
     ours, _, report = HessianFree().step(p.point(), _state(1e-3 * np.diagonal(oracles.ggn(p)).max()))
     assert report.step_length == 1.0
