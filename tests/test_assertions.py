@@ -7,6 +7,7 @@ import pytest
 
 HERE = pathlib.Path(__file__).parent
 FILES = sorted(HERE.rglob("*.py"))
+PART_OF_A_LOSS = "check_targets"  # no test, but what losses written in tests must have
 COMPARING = {"allclose", "isclose", "array_equal", "array_equiv", "all", "any", "isfinite", "isnan"}
 
 
@@ -17,10 +18,10 @@ def _name(node):
 
 
 def _asserts(test):
-    """An assert or a raise, pytest.raises or warns, or a call of assert_* or check_* (a fixture `check` too)."""
+    """An assert, pytest.raises or warns, or a call of assert_* or check_* (a fixture or parameter `check` too)."""
     for node in ast.walk(test):
         name = _name(node)
-        if isinstance(node, (ast.Assert, ast.Raise)) or name in ("raises", "warns", "check"):
+        if isinstance(node, ast.Assert) or name in ("raises", "warns", "check"):
             return True
         if name.startswith(("assert_", "check_")):
             return True
@@ -38,7 +39,7 @@ def _idle(node):
 def _complaints(source):
     found = []
     for node in ast.walk(ast.parse(source)):
-        function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name != PART_OF_A_LOSS
         if function and node.name.startswith(("test", "check_", "assert_")) and not _asserts(node):
             found.append(f"{node.name} asserts nothing")
         if _idle(node):

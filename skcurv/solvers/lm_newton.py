@@ -146,7 +146,8 @@ class LMNewton(BaseEstimator):
     def step(self, here, state):
         state = state._replace(step=state.step + 1)
         structure = chosen(here, self.structure, self.curvature, self.memory_limit)
-        C = matrix(here, structure, self.curvature, generator(state.seed, state.step, SAMPLE))
+        rng = generator(state.seed, state.step, SAMPLE) if self.curvature == "fisher" else None
+        C = matrix(here, structure, self.curvature, rng)
         diagonal = abs(C.diag())
         if not (finite(namespace(diagonal), diagonal) and math.isfinite(here.value)):
             return here, state, Report(0.0, trouble="the loss or its curvature is not finite")

@@ -38,7 +38,7 @@ def matrix(here, structure, curvature, rng):
     structure : one of STRUCTURES
     curvature : one of CURVATURES
     rng : Generator
-        For "fisher"; the draws do not depend on the chunks.
+        For "fisher" alone. The draws do not depend on the chunks, unless the loss draws in two calls.
 
     Returns
     -------

@@ -11,9 +11,11 @@ CLASSES = (CurvatureMLPClassifier, CurvatureMLPRegressor)
 SMALL = [cls(hidden_layer_sizes=(10,), solver=name, max_iter=100) for name in SOLVERS for cls in CLASSES]
 DEFAULTS = [cls() for cls in CLASSES]
 LABELS = [CurvatureMLPClassifier((10,), loss=loss, max_iter=100) for loss in CLASSIFICATION if loss != "log_loss"]
+# As the predicted variances of rows without noise fall, rounding grows: weights and repetition predict within 4e-15 of
+# one another after 20 epochs, 4e-13 after 30, 9e-11 after 60, 3e-6 after 100.
 NUMBERS = [
     CurvatureMLPRegressor((10,), loss="huber", max_iter=100),
-    CurvatureMLPRegressor((10,), loss="gaussian_nll", max_iter=20),  # rows without noise: curvature of 1e6 later
+    CurvatureMLPRegressor((10,), loss="gaussian_nll", max_iter=20),
 ]
 POSTERIORS = [cls((10,), max_iter=100, posterior="laplace") for cls in CLASSES]
 # At a kink the rounding of a second-order step grows from step to step, and weights equal repetition but for rounding.
