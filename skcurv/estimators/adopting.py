@@ -42,6 +42,25 @@ class Adopting(BaseEstimator):
                 delattr(trained, name)
         return trained
 
+    def _given_targets(self, y, n):
+        """y of n rows as a validated array."""
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None. Allowed is an array-like of "
+                "one target a row. Pass y."
+            )
+        return self._checked_targets(y, n)
+
+    def _batch_rows(self, solver, n):
+        """Rows of a batch out of n."""
+        size = solver.batch_size(n) if self.batch_size == "auto" else min(int(self.batch_size), n)
+        if solver.full_batch and size < n:
+            raise ValueError(
+                f"batch_size={size} was given to solver={solver.name!r}, whose steps use the full set of {n} rows. "
+                "Allowed is 'auto'. Leave batch_size out, or use a solver of mini-batches such as 'adam'."
+            )
+        return size
+
     def set_params(self, **params):
         """Set parameters of this estimator and of a solver or loss object in it.
 

@@ -137,28 +137,13 @@ class BaseCurvatureMLP(Adopting, ABC):
     def _validated(self, X, y, sample_weight, offset, loss, reset):
         """The rows of a fit."""
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOATS, order="C", reset=reset)
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None. Allowed is an array-like of "
-                "one target a row. Pass y."
-            )
-        y = self._checked_targets(y, X.shape[0])
+        y = self._given_targets(y, X.shape[0])
         w = self._weights(y, checked_weights(sample_weight, X.shape[0]))
         return Rows(X, *self._with_offset(y, offset, loss), w)
 
     def _with_offset(self, y, offset, loss):
         """Targets, and the offsets (n, r) of their raw outputs or None."""
         return y, None
-
-    def _batch_rows(self, solver, n):
-        """Rows of a batch."""
-        size = solver.batch_size(n) if self.batch_size == "auto" else min(int(self.batch_size), n)
-        if solver.full_batch and size < n:
-            raise ValueError(
-                f"batch_size={size} was given to solver={solver.name!r}, whose steps use the full set of {n} rows. "
-                "Allowed is 'auto'. Leave batch_size out, or use solver='kfac' or 'adam'."
-            )
-        return size
 
     def _split(self, part):
         """The training part and the part held out.

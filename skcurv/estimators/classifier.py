@@ -1,19 +1,18 @@
 """The multilayer perceptron classifier."""
 
 import numpy as np
-from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ..data import ClassTargets
-from ..losses.registry import CLASSIFICATION, concrete
+from ..losses.registry import CLASSIFICATION
 from .base import BaseCurvatureMLP
-from .labels import check_known, checked_labels, decisions, log_probabilities, means, probabilities
+from .labelling import Labelling
+from .labels import check_known, checked_labels
 from .parameters import CLASSIFIER, checked_loss, class_factors, has_partial_fit, takes_labels
-from .posterior import averaged, averaged_decisions, averaged_labels, posterior_of
+from .posterior import posterior_of
 
 
-class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
+class CurvatureMLPClassifier(Labelling, BaseCurvatureMLP):
     r"""Multilayer perceptron classifier trained by first- and second-order methods.
 
     Minimises the weighted mean of the log-losses plus :math:`\frac{l_2}{2} |W|^2` over all weights :math:`W` (biases
@@ -187,58 +186,6 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
             )
         return self._adopt(X, y, sample_weight, None, classes, incremental=True)
 
-    def predict(self, X):
-        """The most probable label of each row, whatever the loss.
-
-        Parameters
-        ----------
-        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
-            Inputs.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            Labels.
-        """
-        if hasattr(self, "posterior_"):
-            return averaged_labels(self, X)
-        F = self._raw_outputs(X)
-        return self.targets_.decode(means(F, self.loss_function_, self.targets_))
-
-    def decision_function(self, X):
-        """The raw outputs: logits; for "ordinal", or with a posterior, from the probabilities.
-
-        Parameters
-        ----------
-        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
-            Inputs.
-
-        Returns
-        -------
-        F : ndarray of shape (n_samples,) for two classes, else (n_samples, n_outputs)
-            Log-odds of the second class or of each label; logarithms of probabilities up to a constant otherwise.
-        """
-        if hasattr(self, "posterior_"):
-            return averaged_decisions(self, X).astype(self.theta_.dtype)
-        return decisions(self._raw_outputs(X), self.loss_function_, self.targets_)
-
-    def predict_proba(self, X):
-        """Probabilities, with ``posterior="laplace"`` averaged over the parameters.
-
-        Parameters
-        ----------
-        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
-            Inputs.
-
-        Returns
-        -------
-        P : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-            Of each class in the order of `classes_`; for multilabel targets of each label.
-        """
-        if hasattr(self, "posterior_"):
-            return np.maximum(averaged(self, X).astype(self.theta_.dtype), np.finfo(self.theta_.dtype).tiny)
-        return probabilities(self._raw_outputs(X), self.loss_function_, self.targets_)
-
     def predict_proba_std(self, X, n_draws=100, random_state=0):
         """Standard deviations of the probabilities over the parameters; for fits with ``posterior="laplace"``.
 
@@ -259,23 +206,6 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
         check_is_fitted(self, "theta_")
         return posterior_of(self, "predict_proba_std").predict_proba_std(X, n_draws, random_state)
 
-    def predict_log_proba(self, X):
-        """Logarithms of the probabilities.
-
-        Parameters
-        ----------
-        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
-            Inputs.
-
-        Returns
-        -------
-        L : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-            ``log(predict_proba(X))``, finite where that underflows.
-        """
-        if hasattr(self, "posterior_"):
-            return np.log(self.predict_proba(X))
-        return log_probabilities(self._raw_outputs(X), self.loss_function_, self.targets_)
-
     def _domains(self):
         return CLASSIFIER
 
@@ -295,14 +225,7 @@ class CurvatureMLPClassifier(ClassifierMixin, BaseCurvatureMLP):
 
     def _learn_targets(self, y, sample_weight, classes, loss):
         seen = y[sample_weight > 0] if classes is None else np.asarray(classes)
-        outputs = concrete(loss, exclusive=False).raw_outputs(1)
-        self.targets_ = ClassTargets(seen, one_hot=outputs < 1)  # a loss without outputs for one column needs two
-        self.classes_ = self.targets_.classes
-        if not self.targets_.multilabel and len(self.classes_) < 2:
-            raise ValueError(
-                f"y has one class, {self.classes_[0]!r}, in rows of positive weight. Allowed are two classes or more. "
-                "Add rows of another class."
-            )
+        self._set_labels(seen, loss)
         if classes is not None:
             check_known(y, self.targets_)
 

@@ -53,12 +53,7 @@ class BaseCurvatureModel(Inferring, Adopting):
         solver, loss = self._checked_solver(), self._loss()
         X = validate_data(self, X, dtype=np.float64, order="C").view()
         X.flags.writeable = False  # a model that writes into it would change the data of the fit
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None. Allowed is an array-like of "
-                "one target a row. Pass y."
-            )
-        y = self._checked_targets(y, X.shape[0])
+        y = self._given_targets(y, X.shape[0])
         weights = checked_weights(sample_weight, X.shape[0])
         self._learn_targets(y, weights, loss)
         y, offset = apart(y, offset, loss)
@@ -113,13 +108,7 @@ class BaseCurvatureModel(Inferring, Adopting):
         self.seed_ = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         starts = random_starts(found, int(self.n_starts), np.random.default_rng(self.seed_))
         n = objective.data.n
-        size = solver.batch_size(n) if self.batch_size == "auto" else min(int(self.batch_size), n)
-        if solver.full_batch and size < n:
-            raise ValueError(
-                f"batch_size={size} was given to solver={solver.name!r}, whose steps use the full set of {n} rows. "
-                "Allowed is 'auto'. Leave batch_size out, or use solver='lm-newton'."
-            )
-        budget = Budget(size, int(self.max_iter), self.tol, int(self.n_iter_no_change))
+        budget = Budget(self._batch_rows(solver, n), int(self.max_iter), self.tol, int(self.n_iter_no_change))
         tell = print if self.verbose else None
         runs = Parallel(n_jobs=self.n_jobs)(
             delayed(_run)(solver, objective, theta, budget, self.seed_, started, tell) for theta in starts

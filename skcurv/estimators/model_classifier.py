@@ -1,15 +1,13 @@
 """Classification by a user's model function."""
 
-from sklearn.base import ClassifierMixin
-
-from ..data import ClassTargets
-from ..losses.registry import CLASSIFICATION, concrete
-from .labels import checked_labels, decisions, log_probabilities, means, probabilities
+from ..losses.registry import CLASSIFICATION
+from .labelling import Labelling
+from .labels import checked_labels
 from .model_base import BaseCurvatureModel
 from .parameters import MODEL, checked_loss
 
 
-class CurvatureClassifier(ClassifierMixin, BaseCurvatureModel):
+class CurvatureClassifier(Labelling, BaseCurvatureModel):
     r"""Estimate the parameters of a model of the logits of your own, with standard errors.
 
     Minimises the weighted mean of the log-losses of the labels, or of another loss, at the model's outputs
@@ -201,67 +199,6 @@ class CurvatureClassifier(ClassifierMixin, BaseCurvatureModel):
         """
         return self._adopt(X, y, sample_weight, None)
 
-    def predict(self, X):
-        """The most probable label of each row, whatever the loss.
-
-        Parameters
-        ----------
-        X : {array-like, data frame} of shape (n_samples, n_features)
-            Inputs.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_labels)
-            Labels.
-        """
-        F = self._raw_outputs(X)
-        return self.targets_.decode(means(F, self.loss_function_, self.targets_))
-
-    def decision_function(self, X):
-        """The model's outputs; for "ordinal" the logarithms of the probabilities.
-
-        Parameters
-        ----------
-        X : {array-like, data frame} of shape (n_samples, n_features)
-            Inputs.
-
-        Returns
-        -------
-        F : ndarray of shape (n_samples,) for two classes, else (n_samples, n_outputs)
-            Log-odds of the second class or of each label; logarithms of probabilities up to a constant otherwise.
-        """
-        return decisions(self._raw_outputs(X), self.loss_function_, self.targets_)
-
-    def predict_proba(self, X):
-        """Probabilities.
-
-        Parameters
-        ----------
-        X : {array-like, data frame} of shape (n_samples, n_features)
-            Inputs.
-
-        Returns
-        -------
-        P : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-            Of each class in the order of `classes_`; for multilabel targets of each label.
-        """
-        return probabilities(self._raw_outputs(X), self.loss_function_, self.targets_)
-
-    def predict_log_proba(self, X):
-        """Logarithms of the probabilities.
-
-        Parameters
-        ----------
-        X : {array-like, data frame} of shape (n_samples, n_features)
-            Inputs.
-
-        Returns
-        -------
-        L : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-            ``log(predict_proba(X))``, finite where that underflows.
-        """
-        return log_probabilities(self._raw_outputs(X), self.loss_function_, self.targets_)
-
     def _domains(self):
         return MODEL
 
@@ -272,14 +209,7 @@ class CurvatureClassifier(ClassifierMixin, BaseCurvatureModel):
         return checked_labels(y, n_samples)
 
     def _learn_targets(self, y, sample_weight, loss):
-        outputs = concrete(loss, exclusive=False).raw_outputs(1)
-        self.targets_ = ClassTargets(y[sample_weight > 0], one_hot=outputs < 1)
-        self.classes_ = self.targets_.classes
-        if not self.targets_.multilabel and len(self.classes_) < 2:
-            raise ValueError(
-                f"y has one class, {self.classes_[0]!r}, in rows of positive weight. Allowed are two classes or more. "
-                "Add rows of another class."
-            )
+        self._set_labels(y[sample_weight > 0], loss)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

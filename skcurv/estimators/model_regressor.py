@@ -1,13 +1,13 @@
 """Regression by a user's model function."""
 
 import numpy as np
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..data import RealTargets
 from ..losses.registry import REGRESSION, concrete
 from .model_base import BaseCurvatureModel
-from .offsets import added, of_outputs, of_targets
-from .parameters import MODEL_REGRESSOR, checked_loss
+from .offsets import added, of_predictions
+from .parameters import MODEL_REGRESSOR, checked_loss, checked_numbers
 from .scoring import ScoringWithOffset
 
 
@@ -235,13 +235,9 @@ class CurvatureRegressor(ScoringWithOffset, BaseCurvatureModel):
         X = validate_data(self, X, dtype=np.float64, reset=False)
         loss, k = self.loss_function_, self.targets_.n_outputs
         tape = self.objective_.network.forward(self.theta_, X)
-        F, shift = tape.F, None
-        if offset is not None and loss.location_scale:
-            shift = of_targets(offset, len(F), k)
-        elif offset is not None:
-            F = F + of_outputs(offset, len(F), k, F.shape[1])
-        y = self.targets_.decode(loss.predict(F))
-        y = y if shift is None else added(y, shift)
+        on_outputs, on_targets = of_predictions(offset, loss, X.shape[0], k, tape.F.shape[1])
+        F = tape.F + on_outputs
+        y = added(self.targets_.decode(loss.predict(F)), on_targets)
         return (y, self.targets_.decode(self._std(F, tape.J))) if return_std else y
 
     def _domains(self):
@@ -251,11 +247,7 @@ class CurvatureRegressor(ScoringWithOffset, BaseCurvatureModel):
         return concrete(checked_loss(self.loss, REGRESSION), exclusive=False)
 
     def _checked_targets(self, y, n_samples):
-        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        if y.ndim > 2:
-            raise ValueError(f"y of shape {y.shape} was given. Allowed are (n,) and (n, outputs). Reshape y.")
-        check_consistent_length(np.empty(n_samples), y)
-        return y
+        return checked_numbers(y, n_samples, np.float64)
 
     def _learn_targets(self, y, sample_weight, loss):
         self.targets_ = RealTargets.unchanged(1 if y.ndim == 1 else y.shape[1], y.ndim == 1)

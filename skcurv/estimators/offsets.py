@@ -28,14 +28,22 @@ def apart(y, offset, loss):
     if offset is None:
         return y, None
     n, k = len(y), 1 if y.ndim == 1 else y.shape[1]
+    of_raw, of_target = of_predictions(offset, loss, n, k, loss.raw_outputs(k))
+    return (y, of_raw) if of_target is None else (y - of_target.reshape(y.shape), None)
+
+
+def of_predictions(offset, loss, n, k, r):
+    """Offsets of raw outputs, (n, r) or 0, and of predictions, (n, k) or None, for what `predict` is given."""
+    if offset is None:
+        return 0.0, None
     if loss.location_scale:
-        return y - of_targets(offset, n, k).reshape(y.shape), None
-    return y, of_outputs(offset, n, k, loss.raw_outputs(k))
+        return 0.0, of_targets(offset, n, k)
+    return of_outputs(offset, n, k, r), None
 
 
 def added(y, offset):
-    """Predictions y (n, k m) in any shape plus offsets (n, k) of their targets."""
-    return (y.reshape(*offset.shape, -1) + offset[:, :, None]).reshape(y.shape).astype(y.dtype)
+    """Predictions y (n, k m) in any shape plus offsets (n, k) of their targets, None for none."""
+    return y if offset is None else (y.reshape(*offset.shape, -1) + offset[:, :, None]).reshape(y.shape).astype(y.dtype)
 
 
 def _checked(offset, n, widths):

@@ -6,6 +6,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import check_consistent_length
 
 from ..inference import KINDS
 from ..losses import registry as losses
@@ -175,6 +176,15 @@ def checked_weights(sample_weight, n):
             "rows that should not count."
         )
     return w
+
+
+def checked_numbers(y, n, dtype):
+    """Real targets (n,) or (n, k)."""
+    y = check_array(y, ensure_2d=False, dtype=dtype, input_name="y")
+    if y.ndim > 2:
+        raise ValueError(f"y of shape {y.shape} was given. Allowed are (n,) and (n, outputs). Reshape y.")
+    check_consistent_length(np.empty(n), y)
+    return y
 
 
 def class_factors(class_weight, y, sample_weight):

@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy.special import logit
+from sklearn.utils.validation import check_is_fitted
 
 from ..data import Data
 from ..objective import Objective
@@ -52,3 +53,45 @@ def posterior_of(estimator, method):
             "skcurv.posterior.laplace."
         )
     return estimator.posterior_
+
+
+class Drawing:
+    """Quantiles and draws of regressors with a `posterior_`."""
+
+    def predict_quantiles(self, X, q):
+        """Quantiles of the target at each row, as if normal; for fits with ``posterior="laplace"``.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
+            Inputs.
+        q : float or array-like of shape (m,)
+            Levels between 0 and 1.
+
+        Returns
+        -------
+        Q : ndarray of shape (n_samples,) or (n_samples, n_outputs), with a last axis m more for several levels
+            In the target's units.
+        """
+        check_is_fitted(self, "theta_")
+        return posterior_of(self, "predict_quantiles").quantiles(X, q)
+
+    def sample_y(self, X, n_draws=1, random_state=0):
+        """Draws of the target, each from one draw of the parameters; for fits with ``posterior="laplace"``.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
+            Inputs.
+        n_draws : int, default=1
+            How many.
+        random_state : int, RandomState instance or None, default=0
+            Determines them.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples, n_draws) or (n_samples, n_outputs, n_draws)
+            In the target's units, noise included.
+        """
+        check_is_fitted(self, "theta_")
+        return posterior_of(self, "sample_y").sample_y(X, n_draws, random_state)

@@ -2,18 +2,17 @@
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
 
 from ..data import RealTargets
 from ..losses.registry import REGRESSION, concrete
 from .base import BaseCurvatureMLP
-from .offsets import added, apart, of_outputs, of_targets
-from .parameters import REGRESSOR, checked_loss, has_partial_fit, rejects_negative
-from .posterior import posterior_of
+from .offsets import added, apart, of_predictions
+from .parameters import REGRESSOR, checked_loss, checked_numbers, has_partial_fit, rejects_negative
+from .posterior import Drawing
 from .scoring import ScoringWithOffset
 
 
-class CurvatureMLPRegressor(ScoringWithOffset, BaseCurvatureMLP):
+class CurvatureMLPRegressor(ScoringWithOffset, Drawing, BaseCurvatureMLP):
     r"""Multilayer perceptron regressor trained by first- and second-order methods.
 
     Minimises the weighted mean of the losses plus :math:`\frac{l_2}{2} |W|^2` over all weights :math:`W` (biases are
@@ -241,64 +240,21 @@ class CurvatureMLPRegressor(ScoringWithOffset, BaseCurvatureMLP):
         std : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The predicted standard deviation, with ``return_std=True``.
         """
-        F, shift, on_outputs = self._raw_outputs(X), None, 0.0
-        loss = self.loss_function_
+        F, loss, k = self._raw_outputs(X), self.loss_function_, self.targets_.n_outputs
         from_posterior = return_std and hasattr(self, "posterior_")
         if return_std and not (from_posterior or callable(getattr(loss, "scale", None))):
             raise ValueError(
                 f"return_std=True was given where loss={loss.name!r} predicts no standard deviation. Allowed is "
                 "return_std=False. Use posterior='laplace', or loss='gaussian_nll' to predict one."
             )
-        if offset is not None and loss.location_scale:
-            shift = of_targets(offset, len(F), self.targets_.n_outputs)
-        elif offset is not None:
-            on_outputs = of_outputs(offset, len(F), self.targets_.n_outputs, F.shape[1]).astype(F.dtype)
-            F = F + on_outputs
-        y = self.targets_.decode(loss.predict(F))
-        y = y if shift is None else added(y, shift)
+        on_outputs, on_targets = of_predictions(offset, loss, len(F), k, F.shape[1])
+        F = (F + on_outputs).astype(F.dtype, copy=False)
+        y = added(self.targets_.decode(loss.predict(F)), on_targets)
         if not return_std:
             return y
         if from_posterior:
             return y, self.posterior_.predictive(X, offset=on_outputs)[1].astype(y.dtype)
         return y, self.targets_.deviations(loss.scale(F))
-
-    def predict_quantiles(self, X, q):
-        """Quantiles of the target at each row, as if normal; for fits with ``posterior="laplace"``.
-
-        Parameters
-        ----------
-        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
-            Inputs.
-        q : float or array-like of shape (m,)
-            Levels between 0 and 1.
-
-        Returns
-        -------
-        Q : ndarray of shape (n_samples,) or (n_samples, n_outputs), with a last axis m more for several levels
-            In the target's units.
-        """
-        check_is_fitted(self, "theta_")
-        return posterior_of(self, "predict_quantiles").quantiles(X, q)
-
-    def sample_y(self, X, n_draws=1, random_state=0):
-        """Draws of the target, each from one draw of the parameters; for fits with ``posterior="laplace"``.
-
-        Parameters
-        ----------
-        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
-            Inputs.
-        n_draws : int, default=1
-            How many.
-        random_state : int, RandomState instance or None, default=0
-            Determines them.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples, n_draws) or (n_samples, n_outputs, n_draws)
-            In the target's units, noise included.
-        """
-        check_is_fitted(self, "theta_")
-        return posterior_of(self, "sample_y").sample_y(X, n_draws, random_state)
 
     def _domains(self):
         return REGRESSOR
@@ -307,11 +263,7 @@ class CurvatureMLPRegressor(ScoringWithOffset, BaseCurvatureMLP):
         return concrete(checked_loss(self.loss, REGRESSION), exclusive=False)
 
     def _checked_targets(self, y, n_samples):
-        y = check_array(y, ensure_2d=False, dtype=(np.float64, np.float32), input_name="y")
-        if y.ndim > 2:
-            raise ValueError(f"y of shape {y.shape} was given. Allowed are (n,) and (n, outputs). Reshape y.")
-        check_consistent_length(np.empty(n_samples), y)
-        return y
+        return checked_numbers(y, n_samples, (np.float64, np.float32))
 
     def _with_offset(self, y, offset, loss):
         return apart(y, offset, loss)

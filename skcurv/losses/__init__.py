@@ -1,5 +1,6 @@
 """Losses on raw outputs: the link lives inside."""
 
+from .absolute_error import AbsoluteError
 from .focal import BernoulliFocal, Focal, MultinomialFocal
 from .gamma import Gamma
 from .gaussian_nll import GaussianNLL
@@ -8,7 +9,7 @@ from .log_loss import BernoulliLogLoss, LogLoss, MultinomialLogLoss, SmoothedLog
 from .negative_binomial import NegativeBinomial
 from .ordinal import Ordinal
 from .poisson import Poisson
-from .quantile import AbsoluteError, Quantile
+from .quantile import Quantile
 from .squared_error import SquaredError
 from .traced import from_jax
 from .tweedie import Tweedie

@@ -1,22 +1,15 @@
-r"""Absolute error and quantiles: pinball losses, rounded in a narrow zone about 0 (Koenker & Bassett 1978).
+"""Quantiles: pinball losses, rounded in a narrow zone about 0 (Koenker & Bassett 1978; `losses/rounded.py`).
 
-With r = q - y, tau a level and epsilon the half-width of the zone:
+With r = q - y, tau a level, h the rounded absolute value and epsilon the half-width of its zone,
 
-    h(r) = |r|,  r^2 / (2 epsilon) + epsilon / 2 where |r| <= epsilon,   h' = clip(r / epsilon, -1, 1)
-    l = h(r) (absolute error),   l = sum_j h(q_j - y) / 2 + (1/2 - tau_j) (q_j - y) (quantiles),
+    l = sum_j h(q_j - y) / 2 + (1/2 - tau_j) (q_j - y),   summed over targets.
 
-summed over targets. Several quantiles of a target never cross:
+Several quantiles of a target never cross:
 
     q_1 = F_1,   q_j = q_{j-1} + softplus(F_j).
 
-S S' = Q' W Q with Q = dq / dF and W = diag(1 / max(|r_j|, epsilon)), halved for quantiles: iteratively reweighted least
-squares. The parabola in q of curvature W that touches l lies above it everywhere (Hunter & Lange 2000), so that a full
-step never rises. For one level and for the absolute error Q = 1; for more the curvature of softplus is left out.
-
-Width. A minimum of sums of |r| has as many residuals at 0 as parameters; the zone moves them by less than epsilon, and
-the parameters by epsilon times the inverse of those rows. epsilon = 1e-5 of the targets' scale keeps linear fits to
-four digits, and holds a hundred roundings of float32. The scale is the interquartile range, the mean distance from
-the median where that is 0; `for_targets` hands back a loss bound to it. Unbound it is 1.
+S S' = Q' W Q with Q = dq / dF and W = diag(1 / max(|r_j|, epsilon)) / 2: iteratively reweighted least squares, whose
+full steps never rise (Hunter & Lange 2000). For one level Q = 1; for more the curvature of softplus is left out.
 
 Residuals shrink or grow by a factor a step, near 1 where a minimum is nearly not unique: the last digits of a linear
 fit can take hundreds of steps.
@@ -25,93 +18,18 @@ A gradient depends on the target only through the quantiles that it is below, an
 tau_j: draws need a uniform number, no density. Their second moment in q is min(tau_i, tau_j) - tau_i tau_j.
 """
 
-import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 from sklearn.base import BaseEstimator
 
-from ..backend.namespace import is_number, namespace, sigmoid, softplus, to_numpy
-from .bandwidth import bandwidth
-from .common import centre, check_finite, diagonal
+from ..backend.namespace import is_number, namespace, sigmoid, softplus
+from .common import centre, check_finite
+from .rounded import bend, bound_to, rounded, slope, weight, widened_at, width_of
 
-WIDTH = 1e-5  # half-width of the zone, in scales of the targets
 GAP = 1e-3  # least distance of neighbouring quantiles at the start, in scales of the targets
-
-
-class AbsoluteError:
-    """Absolute error, summed over outputs: the prediction is the median.
-
-    References
-    ----------
-    R. Koenker and G. Bassett, "Regression quantiles", Econometrica 46 (1978); D. R. Hunter and K. Lange, "Quantile
-    regression via an MM algorithm", Journal of Computational and Graphical Statistics 9 (2000).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skcurv.losses import AbsoluteError
-    >>> AbsoluteError().value(np.zeros((1, 2)), np.array([[0.5, -3.0]]))
-    array([3.5])
-    """
-
-    name = "absolute_error"
-    out_activation = "identity"
-    location_scale = True
-    fused = None
-    likelihood = "none"
-    scale = 1.0
-
-    def raw_outputs(self, k):
-        """k."""
-        return k
-
-    def for_targets(self, Y, w):
-        """The loss whose zone fits the targets."""
-        return _bound(self, Y, w)
-
-    def for_errors(self, F, Y, w):
-        """The loss whose Hessian's mean estimates that of the mean loss at F."""
-        return _widened(self, F - Y, w, [0.5])
-
-    def value(self, F, Y):
-        """sum_c h(r_c), (n,)."""
-        return namespace(F).sum(_rounded(F - Y, _width(self, F)), axis=1)
-
-    def grad(self, F, Y):
-        """clip(r / epsilon, -1, 1), (n, k)."""
-        return _slope(F - Y, _width(self, F))
-
-    def hessp(self, F, Y, V):
-        """V / epsilon where |r| <= epsilon, else 0, (n, k)."""
-        return _bend(F - Y, _width(self, F)) * V
-
-    def ggnp(self, F, Y, V):
-        """V / max(|r|, epsilon), (n, k)."""
-        return _weight(F - Y, _width(self, F)) * V
-
-    def factor(self, F, Y):
-        """diag(max(|r|, epsilon)^(-1/2)), (n, k, k)."""
-        return diagonal(namespace(F).sqrt(_weight(F - Y, _width(self, F))))
-
-    def sample(self, F, m, rng):
-        """-1 or 1 with equal probability, (n, k, m)."""
-        return namespace(F).asarray(rng.choice([-1.0, 1.0], (*F.shape, m)), dtype=F.dtype)
-
-    def predict(self, F):
-        """F."""
-        return F
-
-    def start(self, Y, w):
-        """The weighted median, (k,)."""
-        return centre(self, Y, w)
-
-    def check_targets(self, Y):
-        """Any finite number is allowed."""
-        check_finite(self, Y)
 
 
 def _are_levels(levels):
@@ -165,17 +83,17 @@ class Quantile(BaseEstimator):
 
     def for_targets(self, Y, w):
         """The loss whose zone fits the targets."""
-        return _bound(self, Y, w)
+        return bound_to(self, Y, w)
 
     def for_errors(self, F, Y, w):
         """The loss whose Hessian's mean estimates that of the mean loss at F."""
         middle = (len(self._taus) - 1) // 2
-        return _widened(self, self._quantiles(F)[:, :, middle] - Y, w, self._taus)
+        return widened_at(self, self._quantiles(F)[:, :, middle] - Y, w, self._taus)
 
     def value(self, F, Y):
         """sum_c sum_j h(r_cj) / 2 + (1/2 - tau_j) r_cj, (n,)."""
         xp, (R, _, width) = namespace(F), self._residuals(F, Y)
-        return xp.sum(0.5 * _rounded(R, width) + (0.5 - self._row(F)) * R, axis=(1, 2))
+        return xp.sum(0.5 * rounded(R, width) + (0.5 - self._row(F)) * R, axis=(1, 2))
 
     def grad(self, F, Y):
         """Q' (h'(r) / 2 + 1/2 - tau), (n, k m)."""
@@ -185,19 +103,19 @@ class Quantile(BaseEstimator):
     def hessp(self, F, Y, V):
         """Q' h''(r) / 2 Q V, and from j = 2 on the gradient times 1 - sigmoid(F_j), (n, k m)."""
         xp, (R, Q, width) = namespace(F), self._residuals(F, Y)
-        flat = _pulled(Q, 0.5 * _bend(R, width) * _pushed(Q, V))
+        flat = _pulled(Q, 0.5 * bend(R, width) * _pushed(Q, V))
         softness = xp.concat([xp.zeros_like(Q[:, :, :1]), sigmoid(-self._split(F)[:, :, 1:])], axis=2)
         return flat + _pulled(Q, self._slopes(F, R, width)) * xp.reshape(softness, F.shape) * V
 
     def ggnp(self, F, Y, V):
         """Q' W Q V, (n, k m)."""
         R, Q, width = self._residuals(F, Y)
-        return _pulled(Q, 0.5 * _weight(R, width) * _pushed(Q, V))
+        return _pulled(Q, 0.5 * weight(R, width) * _pushed(Q, V))
 
     def factor(self, F, Y):
         """Q' W^(1/2), (n, k m, k m)."""
         xp, (R, Q, width) = namespace(F), self._residuals(F, Y)
-        (n, k, m), root = R.shape, xp.sqrt(0.5 * _weight(R, width))
+        (n, k, m), root = R.shape, xp.sqrt(0.5 * weight(R, width))
         later = xp.triu(xp.ones((m, m), dtype=F.dtype))
         blocks = Q[:, :, :, None] * later * root[:, :, None, :]
         own = xp.eye(k, dtype=F.dtype)[None, :, None, :, None]
@@ -254,12 +172,12 @@ class Quantile(BaseEstimator):
 
     def _residuals(self, F, Y):
         """r (n, k, m), the slopes of q, and epsilon."""
-        width = _width(self, F)
+        width = width_of(self, F)
         return self._quantiles(F) - Y[:, :, None], self._slopes_of_q(F), width[..., None]
 
     def _slopes(self, F, R, width):
         """dl / dq, (n, k, m)."""
-        return 0.5 * _slope(R, width) + 0.5 - self._row(F)
+        return 0.5 * slope(R, width) + 0.5 - self._row(F)
 
 
 def _pushed(Q, V):
@@ -273,51 +191,3 @@ def _pulled(Q, G):
     xp = namespace(G)
     sums = xp.flip(xp.cumulative_sum(xp.flip(G, axis=2), axis=2), axis=2)
     return xp.reshape(Q * sums, (G.shape[0], -1, *G.shape[3:]))
-
-
-def _rounded(R, width):
-    """h(r)."""
-    xp = namespace(R)
-    size = xp.abs(R)
-    inner = xp.minimum(size, width + xp.zeros_like(R))
-    return inner * (size - 0.5 * inner) / width + 0.5 * width
-
-
-def _slope(R, width):
-    """h'(r)."""
-    return namespace(R).clip(R / width, -1, 1)
-
-
-def _bend(R, width):
-    """h''(r)."""
-    xp = namespace(R)
-    return xp.astype(xp.abs(R) <= width, R.dtype) / width
-
-
-def _weight(R, width):
-    """1 / max(|r|, epsilon)."""
-    xp = namespace(R)
-    return 1 / xp.maximum(xp.abs(R), width + xp.zeros_like(R))
-
-
-def _width(loss, F):
-    """epsilon, one for all targets or one for each, in F's namespace and dtype."""
-    return namespace(F).asarray(loss.scale, dtype=F.dtype) * WIDTH
-
-
-def _widened(loss, R, w, levels):
-    """The loss with a zone in which residuals are counted (`losses/bandwidth.py`)."""
-    widened = copy.copy(loss)
-    widened.scale = (bandwidth(to_numpy(R), to_numpy(w), np.asarray(levels)) / WIDTH).tolist()
-    return widened
-
-
-def _bound(loss, Y, w):
-    """The loss with the scale of each target."""
-    Y, w = to_numpy(Y).astype(np.float64), to_numpy(w).astype(np.float64)
-    low, median, high = np.quantile(Y, [0.25, 0.5, 0.75], axis=0, weights=w, method="inverted_cdf")
-    distance = np.average(np.abs(Y - median), axis=0, weights=w)
-    scale = np.where(high > low, high - low, distance)
-    bound = copy.copy(loss)
-    bound.scale = [float(s) or 1.0 for s in scale]
-    return bound

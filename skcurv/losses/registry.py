@@ -1,5 +1,6 @@
 """Losses by name: what the estimators' `loss` takes for real targets and for labels."""
 
+from .absolute_error import AbsoluteError
 from .custom import adapted, is_loss
 from .focal import Focal
 from .gamma import Gamma
@@ -9,7 +10,7 @@ from .log_loss import LogLoss
 from .negative_binomial import NegativeBinomial
 from .ordinal import Ordinal
 from .poisson import Poisson
-from .quantile import AbsoluteError, Quantile
+from .quantile import Quantile
 from .squared_error import SquaredError
 from .tweedie import Tweedie
 
