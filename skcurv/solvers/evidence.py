@@ -257,12 +257,13 @@ class _Run:
         """Run: why it ended, "fixed", "settled", "trouble" or "budget"."""
         here = self._point(theta, prior)
         state, self.history = self.solver.init(here, seed), History(here.value)
-        top, reference, stale = -math.inf, -math.inf, 0
-        self.best = theta, here.value, Found(prior, self._terms(here, prior))
+        top, reference, stale, C = -math.inf, -math.inf, 0, self._curvature(here)
+        self.best = theta, here.value, Found(prior, self._terms(here, C, prior))
         for step in range(1, self.budget.max_iter + 1):
             before = here.value
-            here, state, report = self.solver.step(here, state)
-            terms = self._terms(here, prior)
+            here, state, report = self.solver.step_by(here, state, C)
+            C = self._curvature(here)  # of the loss alone: the next step's too, whatever the precisions
+            terms = self._terms(here, C, prior)
             self._record(step, before, report, terms)
             sound = math.isfinite(terms.log_evidence) and finite(np, here.theta) and not report.trouble
             if not sound:
@@ -283,9 +284,9 @@ class _Run:
         full = self.objective
         return Objective(full.network, full.loss, full.data, prior.alpha, full.box).point(theta)
 
-    def _terms(self, here, prior):
+    def _terms(self, here, C, prior):
         """All terms at a Point of the full set."""
-        data, C = here.objective.data, self._curvature(here)
+        data = here.objective.data
         losses = data.total_weight * (here.value - here.objective.penalty(here.theta))
         terms = measured(C, here.theta, here.grad, losses, data.total_weight, data.total_weight * here.k, prior)
         return terms._replace(score=score(here, C, prior))

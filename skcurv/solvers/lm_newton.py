@@ -144,10 +144,13 @@ class LMNewton(BaseEstimator):
         return LMState(None, None, 0, seed)
 
     def step(self, here, state):
-        state = state._replace(step=state.step + 1)
         structure = chosen(here, self.structure, self.curvature, self.memory_limit)
-        rng = generator(state.seed, state.step, SAMPLE) if self.curvature == "fisher" else None
-        C = matrix(here, structure, self.curvature, rng)
+        rng = generator(state.seed, state.step + 1, SAMPLE) if self.curvature == "fisher" else None
+        return self.step_by(here, state, matrix(here, structure, self.curvature, rng))
+
+    def step_by(self, here, state, C):
+        """`step` with the matrix C at hand."""
+        state = state._replace(step=state.step + 1)
         diagonal = abs(C.diag())
         if not (finite(namespace(diagonal), diagonal) and math.isfinite(here.value)):
             return here, state, Report(0.0, trouble="the loss or its curvature is not finite")
