@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..data import Data
 from ..objective import Objective
 from ..posterior import posterior_at
+from ..posterior.predictive import normal_quantiles
 
 DENSE = 2000  # parameters up to which the whole matrix is held, 32 MB; beyond them Kronecker products
 
@@ -55,11 +56,16 @@ def posterior_of(estimator, method):
     return estimator.posterior_
 
 
+def predicts_scale(loss):
+    """Whether a loss predicts the standard deviation of the target, as "gaussian_nll" does."""
+    return callable(getattr(loss, "scale", None))
+
+
 class Drawing:
     """Quantiles and draws of regressors with a `posterior_`."""
 
     def predict_quantiles(self, X, q):
-        """Quantiles of the target at each row, as if normal; for fits with ``posterior="laplace"``.
+        """Quantiles of the target at each row, as if normal; for fits whose `predict` takes ``return_std=True``.
 
         Parameters
         ----------
@@ -74,6 +80,8 @@ class Drawing:
             In the target's units.
         """
         check_is_fitted(self, "theta_")
+        if not hasattr(self, "posterior_") and predicts_scale(self.loss_function_):
+            return normal_quantiles(*self.predict(X, return_std=True), q)
         return posterior_of(self, "predict_quantiles").quantiles(X, q)
 
     def sample_y(self, X, n_draws=1, random_state=0):

@@ -8,7 +8,7 @@ from ..losses.registry import REGRESSION, concrete
 from .base import BaseCurvatureMLP
 from .offsets import added, apart, of_predictions
 from .parameters import REGRESSOR, checked_loss, checked_numbers, has_partial_fit, rejects_negative
-from .posterior import Drawing
+from .posterior import Drawing, posterior_of, predicts_scale
 from .scoring import ScoringWithOffset
 
 
@@ -219,7 +219,7 @@ class CurvatureMLPRegressor(ScoringWithOffset, Drawing, BaseCurvatureMLP):
         """
         return self._adopt(X, y, sample_weight, offset, None, incremental=True)
 
-    def predict(self, X, offset=None, return_std=False):
+    def predict(self, X, offset=None, return_std=False, return_cov=False):
         """The mean of the target at each row, or what else the loss predicts, such as quantiles.
 
         Parameters
@@ -231,6 +231,10 @@ class CurvatureMLPRegressor(ScoringWithOffset, Drawing, BaseCurvatureMLP):
         return_std : bool, default=False
             Whether to hand back the standard deviation of the target as well, noise and the parameters' uncertainty
             together with ``posterior="laplace"``, or what the loss predicts where it does ("gaussian_nll").
+            ``posterior_.predictive(X, noise=False)`` has the parameters' uncertainty alone.
+        return_cov : bool, default=False
+            Whether to hand back the covariances of the target over rows as well, with ``posterior="laplace"``. At most
+            one of the two.
 
         Returns
         -------
@@ -239,22 +243,36 @@ class CurvatureMLPRegressor(ScoringWithOffset, Drawing, BaseCurvatureMLP):
             level.
         std : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The predicted standard deviation, with ``return_std=True``.
+        cov : ndarray of shape (n_samples, n_samples) or (n_samples, n_samples, n_outputs)
+            With ``return_cov=True``, for each output; its diagonal is the square of `std`.
         """
         F, loss, k = self._raw_outputs(X), self.loss_function_, self.targets_.n_outputs
-        from_posterior = return_std and hasattr(self, "posterior_")
-        if return_std and not (from_posterior or callable(getattr(loss, "scale", None))):
-            raise ValueError(
-                f"return_std=True was given where loss={loss.name!r} predicts no standard deviation. Allowed is "
-                "return_std=False. Use posterior='laplace', or loss='gaussian_nll' to predict one."
-            )
+        self._check_uncertainty(return_std, return_cov)
         on_outputs, on_targets = of_predictions(offset, loss, len(F), k, F.shape[1])
         F = (F + on_outputs).astype(F.dtype, copy=False)
         y = added(self.targets_.decode(loss.predict(F)), on_targets)
+        if return_cov:
+            return y, self.posterior_.joint_covariance(X, offset=on_outputs).astype(y.dtype)
         if not return_std:
             return y
-        if from_posterior:
+        if hasattr(self, "posterior_"):
             return y, self.posterior_.predictive(X, offset=on_outputs)[1].astype(y.dtype)
         return y, self.targets_.deviations(loss.scale(F))
+
+    def _check_uncertainty(self, return_std, return_cov):
+        """Raise ValueError where `predict` cannot give the uncertainty asked for."""
+        if return_std and return_cov:
+            raise ValueError(
+                "return_std=True and return_cov=True were given. Allowed is one of them at a time. Pass "
+                "return_cov=True: the roots of its diagonal are the standard deviations."
+            )
+        if return_cov:
+            posterior_of(self, "predict(return_cov=True)")
+        if return_std and not (hasattr(self, "posterior_") or predicts_scale(self.loss_function_)):
+            raise ValueError(
+                f"return_std=True was given where loss={self.loss_function_.name!r} predicts no standard deviation. "
+                "Allowed is return_std=False. Use posterior='laplace', or loss='gaussian_nll' to predict one."
+            )
 
     def _domains(self):
         return REGRESSOR

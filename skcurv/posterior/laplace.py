@@ -24,7 +24,6 @@ import math
 from functools import cached_property
 
 import numpy as np
-from scipy.stats import norm
 from sklearn.utils import check_random_state
 
 from . import forms, predictive
@@ -211,7 +210,7 @@ class Laplace:
         return targets.decode(mean), targets.deviations(np.sqrt(np.einsum("ncc->nc", V)))
 
     def covariance(self, X, noise=True):
-        """Covariances of the targets of a row.
+        """Covariances of the targets of a row, each row by itself.
 
         Parameters
         ----------
@@ -226,6 +225,23 @@ class Laplace:
         scale = self.estimator.targets_.scale
         return predictive.moments(self, X, noise)[1] * np.outer(scale, scale)
 
+    def joint_covariance(self, X, noise=True, offset=0.0):
+        """Covariances of a target at one row with the same target at another.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
+        noise, offset
+            As for `predictive`, whose squared deviations are the diagonal.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_samples) or (n_samples, n_samples, n_outputs)
+        """
+        targets = self.estimator.targets_
+        K = predictive.joint_covariance(self, X, noise, offset) * targets.scale**2
+        return K[:, :, 0] if targets.one_dimensional else K
+
     def quantiles(self, X, q):
         """Quantiles of the targets, as if normal with the mean and deviation of `predictive`.
 
@@ -239,13 +255,7 @@ class Laplace:
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs), with a last axis m more where q is several levels
         """
-        levels = np.asarray(q, dtype=np.float64)
-        if not ((levels > 0) & (levels < 1)).all():
-            raise ValueError(
-                f"q={q!r} was given. Allowed are levels between 0 and 1, ends excluded. Pass for example [0.05, 0.95]."
-            )
-        mean, std = self.predictive(X)
-        return mean[(..., *(None,) * levels.ndim)] + std[(..., *(None,) * levels.ndim)] * norm.ppf(levels)
+        return predictive.normal_quantiles(*self.predictive(X), q)
 
     def sample_y(self, X, n_draws=1, random_state=None, noise=True):
         """Draws of the targets, those of one draw from the same parameters at all rows.

@@ -4,12 +4,16 @@ With J_i (k, p) the Jacobian of the raw outputs at row i, G_i the slopes of the 
 
     F_i ~ N(F(x_i, theta_), S_i),     S_i = J_i H^-1 J_i'
     Var y_i = G_i S_i G_i' + noise    (delta method; exact for an identity link)
+    Cov(y_ic, y_jc) = g_ic J_i H^-1 J_j' g_jc' + [i = j] noise,     g_ic the row of G_i for target c
 
-with noise phi V(M_i), or the variance that the loss predicts (MacKay 1992; Immer, Korzepa & Bauer 2021).
+with noise phi V(M_i), or the variance that the loss predicts (MacKay 1992; Immer, Korzepa & Bauer 2021). Over rows this
+is the covariance of a Gaussian process with kernel J_i A^-1 J_j', A the prior's precision, given the data (Khan and
+others 2019).
 Rows are taken in chunks; with Kronecker factors S_i needs no row of length p.
 """
 
 import numpy as np
+from scipy.stats import norm
 from sklearn.utils.validation import validate_data
 
 from ..curvature.assemble import STRIP
@@ -57,6 +61,49 @@ def moments(posterior, X, noise, offset=0.0):
     if noise:
         S = S + noise_of(posterior, F, mean)[:, :, None] * np.eye(mean.shape[1])
     return mean, S
+
+
+def joint_covariance(posterior, X, noise, offset=0.0):
+    """Covariances (n, n, k) of each target over rows, in the units of training, symmetric to the bit."""
+    X, network, loss = rows(posterior, X), posterior.network, posterior.loss
+    F = network.forward(posterior.theta, X).F + offset
+    mean = loss.predict(F)
+    own, (n, k) = noise_of(posterior, F, mean) if noise else 0.0, mean.shape
+    G = np.broadcast_to(np.eye(k), (n, k, k)) if mean is F else slopes(loss, F)
+    K, parts = np.empty((n, n, k)), chunks(n, max(1, STRIP // posterior.theta.shape[0]))
+
+    def gradients(part, c):
+        """g_ic J_i (rows, p)."""
+        return posterior.free * network.pullback(network.forward(posterior.theta, X[part]), G[part, c]).rows()
+
+    for c in range(k):
+        for number, here in enumerate(parts):
+            R = gradients(here, c)
+            Z = posterior.scale * posterior.solved(R)
+            B = Z @ R.T
+            K[here, here, c] = 0.5 * (B + B.T)
+            for before in parts[:number]:
+                K[here, before, c] = Z @ gradients(before, c).T
+                K[before, here, c] = K[here, before, c].T
+    K[np.arange(n), np.arange(n)] += own
+    return K
+
+
+def normal_quantiles(mean, std, q):
+    """Quantiles of normal distributions at levels q, () or (m,), on a last axis of their own.
+
+    Raises
+    ------
+    ValueError
+        For levels that are not between 0 and 1.
+    """
+    levels = np.asarray(q, dtype=np.float64)
+    if not ((levels > 0) & (levels < 1)).all():
+        raise ValueError(
+            f"q={q!r} was given. Allowed are levels between 0 and 1, ends excluded. Pass for example [0.05, 0.95]."
+        )
+    axes = (..., *(None,) * levels.ndim)
+    return mean[axes] + std[axes] * norm.ppf(levels)
 
 
 def noise_of(posterior, F, mean):

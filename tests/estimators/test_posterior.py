@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 from sklearn.base import clone
 
 from skcurv import CurvatureMLPClassifier, CurvatureMLPRegressor
@@ -37,6 +38,29 @@ def test_the_fit_has_the_posterior_of_its_rows(dtype, solver):
     np.testing.assert_allclose(reg.posterior_.log_evidence, after.log_evidence, rtol=eps)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_covariances_over_rows_beside_predictions(dtype):
+    rows, two = X[:8].astype(dtype), np.column_stack([Y, 100 * X[:, 1] + RNG.normal(size=50)])
+    one, both = _regressor().fit(X.astype(dtype), Y), _regressor().fit(X.astype(dtype), two)
+    for reg, shape in ((one, (8, 8)), (both, (8, 8, 2))):
+        mean, cov = reg.predict(rows, return_cov=True)
+        np.testing.assert_array_equal(mean, reg.predict(rows))
+        assert cov.shape == shape
+        assert cov.dtype == mean.dtype == dtype
+        std = reg.predict(rows, return_std=True)[1]
+        np.testing.assert_allclose(np.diagonal(cov).T, std**2, rtol=100 * np.finfo(dtype).eps)
+        np.testing.assert_allclose(cov, reg.posterior_.joint_covariance(rows), rtol=np.finfo(dtype).eps)
+
+
+def test_quantiles_of_a_predicted_deviation_are_normal():
+    reg = CurvatureMLPRegressor((4,), "tanh", loss="gaussian_nll", solver="lm-newton", max_iter=5, tol=0).fit(X, Y)
+    mean, std = reg.predict(X, return_std=True)
+    exact = norm.ppf([0.05, 0.5, 0.95], mean[:, None], std[:, None])
+    np.testing.assert_allclose(reg.predict_quantiles(X, [0.05, 0.5, 0.95]), exact, rtol=1e-12)
+    with pytest.raises(ValueError, match="q=0 was given"):
+        reg.predict_quantiles(X, 0)
+
+
 def test_large_networks_have_kronecker_products(monkeypatch):
     monkeypatch.setattr(settings, "DENSE", 20)
     assert _regressor().fit(X, Y).posterior_.how == "kron"
@@ -67,6 +91,8 @@ def test_offsets_shift_means_alone_or_go_through_the_link():
     F, S = reg.posterior_.latent(X)
     np.testing.assert_allclose(mean, np.exp(F[:, 0] + offset), rtol=1e-10)
     np.testing.assert_allclose(std, mean * np.sqrt(S[:, 0, 0] + reg.posterior_.dispersion), rtol=1e-6)
+    cov = reg.predict(X, offset, return_cov=True)[1]
+    np.testing.assert_allclose(np.diagonal(cov), std**2, rtol=1e-6)
 
 
 def test_a_posterior_is_pickled_and_survives_a_failed_fit():
@@ -82,9 +108,15 @@ def test_what_has_no_posterior_says_how_to_get_one():
     reg = CurvatureMLPRegressor((2,), solver="adam", max_iter=1, tol=0).fit(X, Y)
     with pytest.raises(ValueError, match="Use posterior='laplace'"):
         reg.predict(X, return_std=True)
-    for call in (lambda: reg.predict_quantiles(X, 0.5), lambda: reg.sample_y(X)):
+    for call in (
+        lambda: reg.predict_quantiles(X, 0.5),
+        lambda: reg.sample_y(X),
+        lambda: reg.predict(X, return_cov=True),
+    ):
         with pytest.raises(ValueError, match=r"posterior=None .* Allowed are .*posterior='laplace'"):
             call()
+    with pytest.raises(ValueError, match=r"return_cov=True were given\. Allowed is one .* Pass return_cov=True"):
+        reg.predict(X, return_std=True, return_cov=True)
     chunked = CurvatureMLPClassifier((2,), solver="adam", max_iter=1, tol=0, posterior="laplace").fit(X, Y > 0)
     assert hasattr(chunked, "posterior_")
     chunked.partial_fit(X, Y > 0)

@@ -231,6 +231,8 @@ def test_a_model_function_has_the_covariance_of_its_estimator():
     np.testing.assert_allclose(posterior.log_evidence, evidence, rtol=1e-6)
     std = reg.predict(x, return_std=True)[1]
     np.testing.assert_allclose(posterior.predictive(x, noise=False)[1], std, rtol=1e-6)
+    exact = J @ reg.cov_ @ J.T + phi * np.eye(30)
+    np.testing.assert_allclose(posterior.joint_covariance(x), exact, atol=1e-6 * phi)
 
 
 def test_held_parameters_are_known():
