@@ -1,7 +1,11 @@
+import os
+
 import pytest
 from threadpoolctl import threadpool_limits
 
 from skcurv.curvature import dense_blocks
+
+os.environ.setdefault("MPLBACKEND", "agg")  # no window for a picture
 
 
 @pytest.fixture(scope="session", autouse=True)
