@@ -1,6 +1,13 @@
 """Curvature for scikit-learn: models trained by first- and second-order methods, without a learning rate."""
 
-from .estimators import CurvatureClassifier, CurvatureMLPClassifier, CurvatureMLPRegressor, CurvatureRegressor
+from .estimators import (
+    CurvatureClassifier,
+    CurvatureMLPClassifier,
+    CurvatureMLPRegressor,
+    CurvatureRegressor,
+    EvidenceAveragingClassifier,
+    EvidenceAveragingRegressor,
+)
 from .optimise import minimize
 
 __version__ = "0.1.0"
@@ -9,6 +16,8 @@ __all__ = [
     "CurvatureMLPClassifier",
     "CurvatureMLPRegressor",
     "CurvatureRegressor",
+    "EvidenceAveragingClassifier",
+    "EvidenceAveragingRegressor",
     "__version__",
     "minimize",
 ]
