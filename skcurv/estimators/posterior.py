@@ -23,7 +23,8 @@ def set_posterior(estimator, objective, incremental):
         data = Data(data.X.astype(np.float64), data.Y.astype(np.float64), weights.astype(np.float64))
     here = Objective(objective.network, loss, data, alpha).point(estimator.theta_.astype(np.float64))
     how = "dense" if here.theta.shape[0] <= DENSE else "kron"
-    estimator.posterior_ = posterior_at(estimator, here, how)
+    temperature = "held-out" if hasattr(estimator, "classes_") else 1.0
+    estimator.posterior_ = posterior_at(estimator, here, how, temperature=temperature)
 
 
 def averaged(estimator, X):

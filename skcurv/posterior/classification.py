@@ -11,17 +11,68 @@ r"""Probabilities averaged over Gaussian raw outputs F ~ N(m, S), of one row.
   m' = R m and S' = R S R without the mean of the outputs, R = I - 1 1' / K. The reference conditions on their sum
   being zero, which is the same under a flat prior on it, and else would change the differences that a softmax sees.
 * draws of F
+
+The logarithm of the average is taken without 1 - E p where two outcomes are all: E sigmoid(-F) has digits that 1 - E p
+has lost.
 """
 
 import math
 
 import numpy as np
 from scipy.special import logsumexp, softmax
+from sklearn.utils import check_random_state
 
 from ..backend.namespace import sigmoid
 
 DRAWS = 100  # of the raw outputs, where they are averaged over draws
 METHODS = ("auto", "probit", "bridge", "monte-carlo")
+
+
+class Averaging:
+    """Predictions of a `Laplace` of a classifier."""
+
+    def predict_proba(self, X, method="auto", n_draws=DRAWS, random_state=None):
+        """Probabilities of a classifier, averaged over the posterior.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
+        method : {"auto", "probit", "bridge", "monte-carlo"}, default="auto"
+            "probit" scales each log-odds by 1 / sqrt(1 + pi v / 8), v its variance, of each pair of classes where there
+            are three or more; "bridge" is the Laplace bridge to a Dirichlet distribution, for three or more classes;
+            "monte-carlo" averages over draws of the raw outputs. "auto" is "probit" where the link is logistic or a
+            softmax, else "monte-carlo".
+        n_draws : int, default=100
+        random_state : int, RandomState instance or None, default=None
+            For "monte-carlo".
+
+        Returns
+        -------
+        P : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
+
+        References
+        ----------
+        D. J. C. MacKay, "The evidence framework applied to classification networks", Neural Computation 4 (1992);
+        Z. Lu, E. Ie and F. Sha, "Mean-field approximation to Gaussian-softmax integral", 2020; M. Hobbhahn,
+        A. Kristiadi and P. Hennig, "Fast predictive uncertainty for classification with Bayesian deep networks", UAI
+        2022.
+        """
+        return averaged(self, X, method, n_draws, check_random_state(random_state))
+
+    def predict_proba_std(self, X, n_draws=DRAWS, random_state=None):
+        """Standard deviations of a classifier's probabilities over the posterior, by draws of the raw outputs.
+
+        Parameters
+        ----------
+        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
+        n_draws : int, default=100
+        random_state : int, RandomState instance or None, default=None
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
+        """
+        return spread(self, X, n_draws, check_random_state(random_state))
 
 
 def probit(m, S):
@@ -72,6 +123,20 @@ def _columns(posterior, m, S, method, n_draws, rng):
     if method == "bridge":
         return bridge(m, S)
     return mean_field(m, S) if posterior.loss.out_activation == "softmax" else probit(m, S)
+
+
+def log_density(posterior, m, S, Y):
+    """The logarithm of the averaged probability (n,) of targets Y (n, k), 0 or 1; finite."""
+    method = _checked(posterior, "auto", m.shape[1])
+    P = _columns(posterior, m, S, method, DRAWS, np.random.default_rng(0))
+    if posterior.estimator.targets_.exclusive:
+        return np.sum(Y * _log(P), axis=1)
+    others = probit(-m, S) if method == "probit" else 1 - P
+    return np.sum(Y * _log(P) + (1 - Y) * _log(others), axis=1)
+
+
+def _log(P):
+    return np.log(np.maximum(P, np.finfo(P.dtype).tiny))
 
 
 def spread(posterior, X, n_draws, rng):

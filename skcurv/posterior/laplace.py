@@ -18,6 +18,9 @@ parameters, whose prior density is 1, and g = (W / phi) (gradient of the mean lo
 
 |A| over the parameters that are not flat, c the density's normaliser (MacKay 1992; Bishop 2006, eq. 3.86). The fourth
 term is what a Newton step would still gain; with it the evidence of a linear model is exact at any theta_.
+
+Predictions, draws and covariances have T H^-1 in place of H^-1, with T = 1 unless a temperature is asked for
+(`posterior/temperature.py`); gamma, phi and the evidence have not.
 """
 
 import math
@@ -27,10 +30,10 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from . import forms, predictive
-from .classification import DRAWS, averaged, spread
+from .classification import Averaging
 
 
-class Laplace:
+class Laplace(Averaging):
     """A Gaussian around a fitted estimator's parameters; `laplace` makes it.
 
     Predictions are those of the model linearised at `theta`, F(x) + J(x) (theta' - theta): a Gaussian of raw outputs.
@@ -52,6 +55,8 @@ class Laplace:
         phi.
     log_density : float or None
         -E / phi - c in the target's units.
+    temperature : float
+        T.
 
     Attributes
     ----------
@@ -61,15 +66,17 @@ class Laplace:
         The form of C.
     dispersion : float
         The noise variance in the units of training; 1 where the loss is a density.
+    temperature : float
+        A factor on the covariance.
     shift : ndarray
         D, as the form takes it.
     scale : float
-        phi / W: the covariance is scale (C + D)^-1.
+        T phi / W: the covariance is scale (C + D)^-1.
     effective_n_parameters : float
         How many parameters the data determine, tr C (C + D)^-1; a flat parameter counts as one.
     """
 
-    def __init__(self, estimator, here, how, form, free, D, dispersion, log_density):
+    def __init__(self, estimator, here, how, form, free, D, dispersion, log_density, temperature=1.0):
         objective = here.objective
         self.estimator, self.how, self.form, self.free, self.dispersion = estimator, how, form, free, dispersion
         self.network, self.loss, self.theta = objective.network, estimator.loss_function_, here.theta
@@ -77,7 +84,8 @@ class Laplace:
         D = forms.spread(self.shift, how, here)
         inverse = forms.inverse_diagonal(form, self.shift, D, estimator, here)
         self.effective_n_parameters = float(np.sum(1 - D * inverse))
-        self.scale = dispersion / objective.data.total_weight  # the covariance is this times (C + D)^-1
+        self.temperature, self._variance = float(temperature), dispersion / objective.data.total_weight
+        self.scale = self.temperature * self._variance  # the covariance is this times (C + D)^-1
         D = np.where(self._flat, 0.0, D)
         self._prior_log = np.log(D, out=np.zeros_like(D), where=D > 0)
         mean_grad = here.pullback(here.loss_grad).total()
@@ -116,9 +124,9 @@ class Laplace:
             return None
         flat = int(self._flat.sum())
         half = 0.5 * (float(np.sum(self._prior_log)) - self.form.logdet(self.shift))
-        half += 0.5 * flat * math.log(2 * math.pi * self.scale)
+        half += 0.5 * flat * math.log(2 * math.pi * self._variance)
         gain = 0.5 * float(self._gradient @ self._solve(self._gradient))
-        return self._log_density + (gain - 0.5 * self._square) / self.scale + half
+        return self._log_density + (gain - 0.5 * self._square) / self._variance + half
 
     # --------------------------------------------------------------------------------------------- parameters
 
@@ -273,46 +281,3 @@ class Laplace:
         ndarray of shape (n_samples, n_draws) or (n_samples, n_outputs, n_draws)
         """
         return predictive.draws(self, X, n_draws, check_random_state(random_state), noise)
-
-    def predict_proba(self, X, method="auto", n_draws=DRAWS, random_state=None):
-        """Probabilities of a classifier, averaged over the posterior.
-
-        Parameters
-        ----------
-        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
-        method : {"auto", "probit", "bridge", "monte-carlo"}, default="auto"
-            "probit" scales each log-odds by 1 / sqrt(1 + pi v / 8), v its variance, of each pair of classes where there
-            are three or more; "bridge" is the Laplace bridge to a Dirichlet distribution, for three or more classes;
-            "monte-carlo" averages over draws of the raw outputs. "auto" is "probit" where the link is logistic or a
-            softmax, else "monte-carlo".
-        n_draws : int, default=100
-        random_state : int, RandomState instance or None, default=None
-            For "monte-carlo".
-
-        Returns
-        -------
-        P : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-
-        References
-        ----------
-        D. J. C. MacKay, "The evidence framework applied to classification networks", Neural Computation 4 (1992);
-        Z. Lu, E. Ie and F. Sha, "Mean-field approximation to Gaussian-softmax integral", 2020; M. Hobbhahn,
-        A. Kristiadi and P. Hennig, "Fast predictive uncertainty for classification with Bayesian deep networks", UAI
-        2022.
-        """
-        return averaged(self, X, method, n_draws, check_random_state(random_state))
-
-    def predict_proba_std(self, X, n_draws=DRAWS, random_state=None):
-        """Standard deviations of a classifier's probabilities over the posterior, by draws of the raw outputs.
-
-        Parameters
-        ----------
-        X : {array-like, CSR matrix or array, data frame} of shape (n_samples, n_features)
-        n_draws : int, default=100
-        random_state : int, RandomState instance or None, default=None
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-        """
-        return spread(self, X, n_draws, check_random_state(random_state))

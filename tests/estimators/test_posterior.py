@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from scipy.stats import norm
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
 from skcurv import CurvatureMLPClassifier, CurvatureMLPRegressor
@@ -68,10 +69,13 @@ def test_large_networks_have_kronecker_products(monkeypatch):
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_probabilities_are_averaged(classes):
-    y = np.digitize(X[:, 0], [-0.4, 0.4]) if classes == 3 else (X[:, 0] > 0).astype(int)
-    clf = CurvatureMLPClassifier((4,), "tanh", class_weight="balanced", **OPTIONS).fit(X, y, W)
+    y = np.digitize(Y, [-0.4, 0.4]) if classes == 3 else (Y > 0).astype(int)
+    options = {**OPTIONS, "alpha": 1e-3}  # a network that is too sure
+    clf = CurvatureMLPClassifier((4,), "tanh", class_weight="balanced", **options).fit(X, y, W)
     P = clf.predict_proba(X)
-    np.testing.assert_allclose(P, laplace(clf, X, y, sample_weight=W).predict_proba(X), rtol=1e-9)
+    after = laplace(clf, X, y, sample_weight=W, temperature="held-out")
+    assert 0 < after.temperature == clf.posterior_.temperature
+    np.testing.assert_allclose(P, after.predict_proba(X), rtol=1e-9)
     np.testing.assert_array_equal(clf.predict(X), clf.classes_[np.argmax(P, axis=1)])
     np.testing.assert_allclose(clf.predict_log_proba(X), np.log(P), rtol=1e-12)
     D = clf.decision_function(X)
@@ -79,6 +83,16 @@ def test_probabilities_are_averaged(classes):
     assert (clf.predict_proba_std(X) > 0).all()
     plain = clone(clf).set_params(posterior=None).fit(X, y, W).predict_proba(X)
     assert np.max(P, axis=1).mean() < np.max(plain, axis=1).mean()
+
+
+def test_a_posterior_is_of_the_training_part_and_leaves_no_trace_of_its_refits():
+    y, options = (X[:, 0] > 0).astype(int), {**OPTIONS, "solver": "adam"}
+    clf = CurvatureMLPClassifier((4,), early_stopping=True, warm_start=True, **options).fit(csr_matrix(X), y, W)
+    plain = clone(clf).set_params(posterior=None).fit(csr_matrix(X), y, W)
+    np.testing.assert_array_equal(clf.theta_, plain.theta_)
+    assert set(vars(clf)) - set(vars(plain)) == {"posterior_"}
+    assert clf.posterior_.temperature >= 0
+    assert _regressor().fit(X, Y).posterior_.temperature == 1
 
 
 def test_offsets_shift_means_alone_or_go_through_the_link():
