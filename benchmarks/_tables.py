@@ -121,7 +121,7 @@ class Table(NamedTuple):
 
 
 @cache
-def table(folder, name, rows):
+def table(folder, name, rows, seed=SPLIT):
     """A data set: at most `rows` rows for fit, and a test part that the encoding has not seen."""
     import numpy as np
     from sklearn.model_selection import train_test_split
@@ -133,7 +133,7 @@ def table(folder, name, rows):
 
     def split(X, y, size):
         strata = y if task == "classification" else None
-        return train_test_split(X, y, test_size=size, random_state=SPLIT, stratify=strata)
+        return train_test_split(X, y, test_size=size, random_state=seed, stratify=strata)
 
     X, X_test, y, y_test = split(frame, y, TEST)
     if len(y) > rows:
