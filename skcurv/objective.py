@@ -38,6 +38,7 @@ class Objective:
     def __init__(self, network, loss, data, alpha, box=None):
         self.network, self.loss, self.data, self.box = network, loss, data, box
         self.l2 = alpha / data.total_weight
+        self.mean_l2 = float(np.mean(self.l2))
         self.penalises = bool(np.any(self.l2)) if np.ndim(self.l2) else self.l2 != 0
         self._plan = self._shift = None
         self.spare = Spare()

@@ -18,7 +18,8 @@ Symbols: P the averaged curvature approximation, g the gradient, v the last upda
 
 On mini-batches the average of the iterates by polynomial decay is what counts, theta_bar <- theta_bar + (1 + TAIL) /
 (t + TAIL) (theta - theta_bar) in step t (Shamir & Zhang 2013, section 4): theta itself keeps the noise of a batch. The
-average takes in the theta that step t starts from, so that an untested step never reaches it unseen.
+average takes in the theta that step t starts from, so that an untested step never reaches it unseen. Once batches have
+grown to the full set theta itself counts.
 
 The first lambda is found on the first batch: from START, by factors of LEAP, up until rho is above 1/4 and down while
 it is above 3/4, never below the mean curvature. Constants as in Martens & Grosse (2015, sections 6.4 to 7, appendix S);
@@ -157,7 +158,9 @@ def step(here, state, recipe):
     here.tape  # noqa: B018 - one forward pass serves value, gradient, statistics and model
     if not (math.isfinite(here.value) and finite(namespace(here.theta), here.grad)):
         return _retreat(here, state, "the loss or its gradient is not finite")
-    if not here.whole:
+    if here.whole:
+        state = replace(state, average=None)
+    else:
         if _exploded(here, state):
             return _rejected(here.at(state.safe), state, NAN, "the last step took the loss far up")
         state = _trusted(here, state)
@@ -193,7 +196,7 @@ def _trusted(here, state):
 
 
 def _inverse(here, state, recipe, ratio):
-    d = max(ratio**2 * (state.lam + here.objective.l2), _rounding_floor(here, state))
+    d = max(ratio**2 * (state.lam + here.objective.mean_l2), _rounding_floor(here, state))
     return recipe.form.invert(state.statistics, d, here.theta.dtype)
 
 

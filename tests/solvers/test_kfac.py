@@ -161,6 +161,8 @@ def test_on_mini_batches_the_average_with_weights_like_a_power_of_the_step_is_re
     np.testing.assert_array_equal(result.last, ends[-1])
     whole = train(solver, p.objective(), p.theta, Budget(60, 4, 0.0, 100), 0, 0.0)
     np.testing.assert_array_equal(whole.theta, ends[-1])
+    grown = train(solver, p.objective(), p.theta, Budget(60, 6, 0.0, 100, first_batch=10), 0, 0.0)
+    np.testing.assert_array_equal(grown.theta, ends[-1])
 
 
 def test_undamped_kfac_makes_the_same_functions_after_an_affine_change_of_the_inputs():
