@@ -76,6 +76,13 @@ class Data:
             self._all = Batch(X, self.Y, self.w, 1.0 / self.n, owned, whole=True)
         return self._all
 
+    def in_double(self):
+        """The same rows in float64."""
+        if self.X.dtype == self.Y.dtype == np.float64:
+            return self
+        weights = self.w * (self.total_weight / self.n)
+        return Data(self.X.astype(np.float64), self.Y.astype(np.float64), weights.astype(np.float64))
+
     def batches(self, size, seed, epoch):
         """The batches of one epoch, of at most `size` rows, in an order drawn from (seed, epoch).
 

@@ -32,8 +32,9 @@ class CurvatureMLPClassifier(Labelling, BaseCurvatureMLP):
     loss : {"log_loss", "focal", "ordinal"}, loss object or function, default="log_loss"
         What is minimised: a name, an object of `skcurv.losses` to set its own numbers, or a loss of your own, object or
         function. "ordinal" takes the classes in their sorted order.
-    alpha : float, default=1e-4
-        Strength of the penalty on weights, at least 0.
+    alpha : float, "evidence" or Evidence, default=1e-4
+        Strength of the penalty on weights, at least 0. "evidence" finds it while training, one for the weights and the
+        biases of each layer; `skcurv.solvers.Evidence` has other choices. It takes ``solver="lm-newton"`` or "kfac".
     init : {"glorot", "he", "orthogonal"}, default="orthogonal"
         Random weights; biases start at zero, the last at the best constant output.
     class_weight : dict, list of dict, "balanced" or None, default=None
@@ -94,6 +95,16 @@ class CurvatureMLPClassifier(Labelling, BaseCurvatureMLP):
         With ``posterior="laplace"``, after `fit`.
     loss_function_ : loss object
         What was minimised.
+    log_evidence_, leave_one_out_score_ : float
+        With ``alpha="evidence"``: the log evidence, and the mean log probability of a row's label given the others.
+    effective_n_parameters_ : float
+        With ``alpha="evidence"``: how many parameters the data determine.
+    precisions_ : dict
+        With ``alpha="evidence"``: precision of the weights, by group.
+    alpha_ : ndarray of shape (n_parameters,)
+        With ``alpha="evidence"``: the strength of the penalty on each parameter.
+    feature_relevances_ : ndarray of shape (`n_features_in_`,)
+        With ``alpha=Evidence(precisions="feature")``: variances of the weights of each feature, of sum 1.
 
     Raises
     ------

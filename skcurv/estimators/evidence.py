@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..backend.namespace import total
-from ..solvers.evidence import Evidence, train_by_evidence
+from ..solvers.evidence import Evidence
+from ..solvers.evidence_runs import train_by_evidence
 from ..solvers.protocol import check_fields
 
 FITTED = (
@@ -20,39 +20,47 @@ def asked(estimator, solver, loss):
     if not isinstance(alpha, Evidence):
         return None
     check_fields(alpha, alpha.domains)
-    curvature = getattr(solver, "curvature", None)
+    normal, whole = loss.name == "squared_error", solver.name == "lm-newton"
+    if alpha.precisions == "feature" and not whole:
+        raise ValueError(
+            f"Evidence(precisions='feature') was given to solver={solver.name!r}. Allowed are 'layer' and 'one' there, "
+            "whose Kronecker products take one precision a layer, and 'feature' with 'lm-newton'. Set "
+            "solver='lm-newton', or precisions='layer'."
+        )
     for name, given, allowed in (
-        ("solver", solver.name, "lm-newton"),
-        ("the solver's curvature", curvature, "ggn"),
-        ("loss", loss.name, "squared_error"),
-        ("target_scaling", estimator.target_scaling, "auto"),
-        ("batch_size", estimator.batch_size, "auto"),
-        ("early_stopping", bool(estimator.early_stopping), False),
+        ("solver", solver.name, ("lm-newton", "kfac")),
+        ("the solver's curvature", getattr(solver, "curvature", "ggn"), ("ggn",)),
+        ("target_scaling", getattr(estimator, "target_scaling", "auto") if normal else "auto", ("auto",)),
+        ("batch_size", estimator.batch_size if whole else "auto", ("auto",)),
+        ("early_stopping", bool(estimator.early_stopping), (False,)),
     ):
-        if given != allowed:
+        if given not in allowed:
+            words = " or ".join(map(repr, allowed))
             raise ValueError(
-                f"alpha='evidence' was given with {name}={given!r}. Allowed is {allowed!r}, for which the posterior is "
-                f"at hand. Set {name}={allowed!r}, or give alpha a number."
+                f"alpha='evidence' was given with {name}={given!r}. Allowed is {words}, for which the posterior is at "
+                f"hand. Set {name} to that, or give alpha a number."
             )
     return alpha
 
 
 def trained(estimator, evidence, solver, objective, theta, budget, started):
     """Train, and set the fitted attributes of the evidence: the Result."""
-    prior, tell = (
-        evidence.prior(objective.network.layout, objective.data.total_weight),
-        print if estimator.verbose else None,
-    )
-    result, (prior, terms) = train_by_evidence(
-        solver, objective, theta, prior, budget, estimator.seed_, started, tell=tell
-    )
-    data, scale = objective.data, estimator.targets_.scale
+    layout, data, loss = objective.network.layout, objective.data, objective.loss
+    if loss.name != "squared_error" and loss.likelihood != "exact":
+        raise ValueError(
+            f"alpha='evidence' was given with loss={loss.name!r}. Allowed are 'squared_error' and losses that are a "
+            "density, such as 'log_loss', 'poisson' and 'gaussian_nll'. Use one of them, or give alpha a number."
+        )
+    prior, tell = evidence.prior(layout, data.total_weight), print if estimator.verbose else None
+    result, found = train_by_evidence(solver, objective, theta, prior, budget, estimator.seed_, started, tell=tell)
+    prior, terms, scale = found.prior, found.terms, getattr(estimator.targets_, "scale", 1.0)
     estimator.alpha_ = prior.alpha
     estimator.precisions_ = dict(zip(prior.names, prior.a.tolist(), strict=True))
     estimator.effective_n_parameters_ = float(np.sum(terms.gamma))
-    noise = scale**2 / prior.beta
-    estimator.noise_variance_ = float(noise[0]) if estimator.targets_.one_dimensional else noise
-    jacobian = total(np, np.log(scale))
+    if terms.numbers:
+        noise = scale**2 / prior.beta
+        estimator.noise_variance_ = float(noise[0]) if estimator.targets_.one_dimensional else noise
+    jacobian = float(np.sum(np.log(scale)))
     estimator.log_evidence_ = terms.log_evidence - data.total_weight * jacobian
     estimator.leave_one_out_score_ = terms.score - jacobian
     if evidence.precisions == "feature":

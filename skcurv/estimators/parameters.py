@@ -60,18 +60,20 @@ COMMON = {
     "verbose": _FLAG,
     "posterior": _one_of(None, "laplace"),
 }
-CLASSIFIER = COMMON | {
+NETWORK = COMMON | {
+    "alpha": (
+        lambda value: isinstance(value, Evidence) or value == "evidence" if not is_number(value) else value >= 0,
+        "a finite number of at least 0, 'evidence' or an object skcurv.solvers.Evidence",
+    ),
+}
+CLASSIFIER = NETWORK | {
     "class_weight": (
         lambda value: value is None or value == "balanced" or isinstance(value, (Mapping, list)),
         "None, 'balanced', a dict of weights by class, or a list of dicts for multilabel targets",
     ),
 }
-REGRESSOR = COMMON | {
+REGRESSOR = NETWORK | {
     "target_scaling": _one_of("auto", None),
-    "alpha": (
-        lambda value: isinstance(value, Evidence) or value == "evidence" if not is_number(value) else value >= 0,
-        "a finite number of at least 0, 'evidence' or an object skcurv.solvers.Evidence",
-    ),
 }
 
 JACOBIANS = ("2-point", "3-point", "cs", "jax")

@@ -4,7 +4,6 @@ import numpy as np
 from scipy.special import logit
 from sklearn.utils.validation import check_is_fitted
 
-from ..data import Data
 from ..objective import Objective
 from ..posterior import posterior_at
 from ..posterior.predictive import normal_quantiles
@@ -17,10 +16,7 @@ def set_posterior(estimator, objective, incremental):
     estimator.__dict__.pop("posterior_", None)
     if estimator.posterior is None or incremental:
         return
-    data, loss, alpha = objective.data, objective.loss, getattr(estimator, "alpha_", estimator.alpha)
-    if not data.X.dtype == data.Y.dtype == np.float64:
-        weights = data.w * (data.total_weight / data.n)
-        data = Data(data.X.astype(np.float64), data.Y.astype(np.float64), weights.astype(np.float64))
+    data, loss, alpha = objective.data.in_double(), objective.loss, getattr(estimator, "alpha_", estimator.alpha)
     here = Objective(objective.network, loss, data, alpha).point(estimator.theta_.astype(np.float64))
     how = "dense" if here.theta.shape[0] <= DENSE else "kron"
     temperature = "held-out" if hasattr(estimator, "classes_") else 1.0

@@ -35,7 +35,7 @@ class CurvatureMLPRegressor(ScoringWithOffset, Drawing, BaseCurvatureMLP):
     alpha : float, "evidence" or Evidence, default=1e-4
         Strength of the penalty on weights, at least 0. "evidence" finds it while training, one for the weights and the
         biases of each layer, and the noise of the targets with it; `skcurv.solvers.Evidence` has other choices. It
-        takes ``solver="lm-newton"`` and ``loss="squared_error"``.
+        takes ``solver="lm-newton"`` or "kfac", and a loss that is a density or "squared_error".
     init : {"glorot", "he", "orthogonal"}, default="orthogonal"
         Random weights; biases start at zero, the last at the best constant output.
     target_scaling : {"auto", None}, default="auto"

@@ -39,6 +39,15 @@ class Layout:
         xp = namespace(blocks[0])
         return xp.concat([xp.reshape(block, (-1,)) for block in blocks])
 
+    def weight_means(self, v):
+        """One number a layer (L,): the mean of v (p,) over its weights."""
+        return namespace(v).stack([namespace(v).mean(block[:-1, :]) for block in self.blocks(v)])
+
+    def repeated(self, values):
+        """One number a layer (L,) as one a parameter (p,)."""
+        xp = namespace(values)
+        return xp.concat([xp.full(i * o, values[layer]) for layer, (i, o) in enumerate(self.shapes)])
+
     def penalised(self, theta):
         """A vector (p,) like theta: 1 at weights, 0 at biases."""
         xp = namespace(theta)

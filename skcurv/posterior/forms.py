@@ -73,8 +73,7 @@ def completed(D, how, here, form, free):
     """The shift of the form for a prior D (p,), and the mask (p,) of its flat parameters."""
     layout = here.objective.network.layout
     if how in KRONECKER:
-        shift = np.array([np.mean(block[:-1]) for block in layout.blocks(D)])
-        return shift, np.zeros(len(D), dtype=bool)
+        return layout.weight_means(D), np.zeros(len(D), dtype=bool)
     flat, D = (D == 0) & (free > 0), np.where(free > 0, D, 1.0)
     if flat.any() and layout.shapes:
         first = len(D) - layout.shapes[-1][1]  # with alpha=0 weights are flat too, and stay so
@@ -85,8 +84,7 @@ def completed(D, how, here, form, free):
 
 def spread(shift, how, here):
     """A form's shift as one number a parameter (p,)."""
-    layout = here.objective.network.layout
-    return np.repeat(shift, [rows * columns for rows, columns in layout.shapes]) if how in KRONECKER else shift
+    return here.objective.network.layout.repeated(shift) if how in KRONECKER else shift
 
 
 def inverse_diagonal(form, shift, D, estimator, here):

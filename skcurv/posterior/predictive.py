@@ -17,6 +17,7 @@ from scipy.stats import norm
 from sklearn.utils.validation import validate_data
 
 from ..curvature.assemble import STRIP
+from ..curvature.outputs import output_covariance
 from ..data import chunks
 from ..inference.delta import slopes
 
@@ -43,11 +44,9 @@ def _covariance(posterior, tape, k):
     n = tape.F.shape[0]
     units = [np.broadcast_to(np.eye(k)[c], (n, k)) for c in range(k)]
     pulled = [posterior.network.pullback(tape, V) for V in units]
-    if hasattr(posterior.form, "quadratic"):
-        return posterior.scale * posterior.form.quadratic([one.pairs for one in pulled], posterior.shift)
-    R = np.stack([posterior.free * one.rows() for one in pulled], axis=1)
-    Z = posterior.solved(R.reshape(n * k, -1)).reshape(R.shape)
-    return posterior.scale * R @ Z.transpose(0, 2, 1)
+    return posterior.scale * output_covariance(
+        pulled, posterior.form, posterior.shift, lambda B: posterior.solved(B.T).T, posterior.free
+    )
 
 
 def moments(posterior, X, noise, offset=0.0):

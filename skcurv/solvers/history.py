@@ -2,9 +2,10 @@
 
 import numpy as np
 
+EVIDENCE = ("log_evidence", "leave_one_out")
 COLUMNS = (
     *("iteration", "epoch", "seconds", "loss", "validation_score", "step_length", "damping", "gain_ratio"),
-    *("log_evidence", "leave_one_out"),
+    *EVIDENCE,
 )
 
 
@@ -17,6 +18,10 @@ class History:
     def add(self, *row):
         """One row, in the order of COLUMNS, NaN in those that are not given."""
         self.rows.append(row + (np.nan,) * (len(COLUMNS) - len(row)))
+
+    def evidence(self, log_evidence, score):
+        """The log evidence and the score of the last row."""
+        self.rows[-1] = (*self.rows[-1][: -len(EVIDENCE)], log_evidence, score)
 
     def last(self, name):
         """The last entry of a column, 0 before the first."""

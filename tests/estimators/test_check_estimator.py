@@ -26,7 +26,11 @@ KINKED = [
 ]
 
 # The same holds where 15 rows set the precisions of 25 parameters: after 20 steps 1e-7 of a prediction is rounding.
-EVIDENCE = [CurvatureMLPRegressor((4,), "tanh", solver="lm-newton", alpha="evidence", max_iter=8, tol=0)]
+EVIDENCE = [
+    cls((4,), "tanh", solver=solver, alpha="evidence", max_iter=8, tol=0)
+    for cls in CLASSES
+    for solver in ("lm-newton", "kfac")
+]
 
 
 # a budget of 100 epochs may end before the loss settles

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.linear_model import BayesianRidge
+from sklearn.metrics import log_loss
 
-from skcurv import CurvatureMLPRegressor
+from skcurv import CurvatureMLPClassifier, CurvatureMLPRegressor
 from skcurv.curvature.assemble import point
+from skcurv.posterior import laplace
 from skcurv.solvers import Evidence, LMNewton
 
 FITTED = {
@@ -52,6 +54,38 @@ def test_a_fit_leaves_its_attributes_and_a_fit_without_evidence_does_not(precisi
     assert reg.alpha_.shape == reg.theta_.shape
     assert reg.leave_one_out_score_ == pytest.approx(reg.history_["leave_one_out"].max() - np.log(y.std()))
     assert not FITTED & set(vars(reg.set_params(alpha=1.0, warm_start=True).fit(X, y)))
+
+
+def _classifier(**changes):
+    numbers = {"solver": "lm-newton", "alpha": "evidence", "max_iter": 40, "tol": 0, "random_state": 0}
+    return CurvatureMLPClassifier((6,), "tanh", **(numbers | changes))
+
+
+@pytest.mark.parametrize("solver", ["lm-newton", "kfac"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_classifier_sets_its_own_penalty(solver, classes):
+    """Labels of which a fifth are drawn at random: a network without a penalty learns those as well."""
+    X, y = _rows(900)
+    rng = np.random.default_rng(1)
+    labels = np.digitize(y, np.quantile(y, np.arange(1, classes) / classes))
+    labels = np.where(rng.uniform(size=900) < 0.2, rng.integers(classes, size=900), labels)
+
+    def loss(clf):
+        return log_loss(labels[300:], clf.predict_proba(X[300:]))
+
+    clf = _classifier(solver=solver, max_iter=100).fit(X[:300], labels[:300])
+    assert loss(clf) < loss(_classifier(solver=solver, max_iter=100, alpha=1e-4).fit(X[:300], labels[:300])) - 0.1
+    assert set(vars(clf)) >= FITTED - {"noise_variance_"}
+    assert not hasattr(clf, "noise_variance_")
+    assert 5 < clf.effective_n_parameters_ < len(clf.theta_)
+    assert abs(clf.leave_one_out_score_ + loss(clf)) < 0.15
+
+
+def test_the_evidence_of_counts_has_their_normaliser():
+    X, _ = _rows(50)
+    y = np.random.default_rng(0).poisson(np.exp(0.5 * X[:, 0]))
+    reg = _regressor((), loss="poisson").fit(X, y)
+    np.testing.assert_allclose(laplace(reg, X, y, prior_precision=reg.alpha_).log_evidence, reg.log_evidence_)
 
 
 def test_features_without_effect_have_little_relevance():
@@ -126,14 +160,16 @@ def test_parameters_of_the_object_can_be_searched():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"solver": "kfac"}, r"solver='kfac'. Allowed is 'lm-newton'"),
+        ({"solver": "adam"}, r"solver='adam'. Allowed is 'lm-newton' or 'kfac'"),
         ({"solver": LMNewton(curvature="hessian")}, r"curvature='hessian'. Allowed is 'ggn'"),
-        ({"loss": "huber"}, r"loss='huber'. Allowed is 'squared_error'"),
+        ({"loss": "huber"}, r"loss='huber'. Allowed are 'squared_error' and losses that are a density"),
+        ({"loss": "gamma"}, r"loss='gamma'. Allowed are 'squared_error' and"),
         ({"target_scaling": None}, r"target_scaling=None. Allowed is 'auto'"),
         ({"batch_size": 10}, r"batch_size=10. Allowed is 'auto'"),
         ({"early_stopping": True}, r"early_stopping=True. Allowed is False"),
         ({"alpha": "bayes"}, r"alpha='bayes'.*'evidence'"),
         ({"alpha": -1.0}, r"alpha=-1.0.*at least 0"),
+        ({"solver": "kfac", "alpha": Evidence("feature")}, r"precisions='feature'.*solver='kfac'. Allowed are 'layer'"),
         ({"alpha": Evidence("unit")}, r"precisions='unit'.*'layer'"),
         ({"alpha": Evidence(start=0)}, r"start=0.*above 0"),
     ],

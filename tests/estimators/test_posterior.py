@@ -4,8 +4,8 @@ import pickle
 
 import numpy as np
 import pytest
-from scipy.stats import norm
 from scipy.sparse import csr_matrix
+from scipy.stats import norm
 from sklearn.base import clone
 
 from skcurv import CurvatureMLPClassifier, CurvatureMLPRegressor

@@ -5,19 +5,24 @@ import pytest
 from scipy.stats import multivariate_normal
 from sklearn.linear_model import ARDRegression, BayesianRidge
 
+from skcurv.curvature.assemble import columns_of, form_of
 from skcurv.data import Data
 from skcurv.linalg import Dense, Gram
 from skcurv.losses import SquaredError
+from skcurv.losses.log_loss import BernoulliLogLoss
 from skcurv.network import MLP
 from skcurv.objective import Objective
-from skcurv.solvers import LMNewton
-from skcurv.solvers.evidence import Evidence, Prior, measured, score, train_by_evidence, updated
-from skcurv.solvers.loop import Budget
+from skcurv.solvers import KFAC, LMNewton
+from skcurv.solvers.evidence import Evidence, Prior, measured, updated
+from skcurv.solvers.evidence_runs import train_by_evidence
+from skcurv.solvers.leave_one_out import score
+from skcurv.solvers.loop import Budget, train
 from skcurv.solvers.newton_system import matrix
 
 from ..cases import STEP, assert_close, assert_close_to_difference
 
 EPS = np.finfo(float).eps
+LOG_LOSS = BernoulliLogLoss()
 FORMS = {"dense": lambda X: Dense(X.T @ X / len(X)), "gram": lambda X: Gram(X / len(X) ** 0.5)}
 
 
@@ -172,6 +177,40 @@ def test_the_score_of_a_linear_model_is_that_of_refits():
     assert_close(score(here, matrix(here, "dense", "ggn", None), prior), np.mean(densities), 1e4)
 
 
+def test_the_score_of_a_logistic_regression_is_near_that_of_refits():
+    """One Newton step leaves an error of a second step, the square of what a refit changes: far below the change."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, 2))
+    Y = (X[:, :1] + rng.logistic(size=(30, 1)) > 0).astype(float)
+    prior = Prior(("layer 1", "output biases"), np.array([0, 0, 1]), np.array([1.0, 1.0]), 1.0)
+
+    def fit(rows):
+        objective = Objective(MLP((2, 1), ()), LOG_LOSS, Data(X[rows], Y[rows], np.ones(len(rows))), prior.alpha)
+        return train(LMNewton(), objective, np.zeros(3), Budget(len(rows), 50, 0.0, 100), 0, 0.0).theta, objective
+
+    theta, objective = fit(np.arange(30))
+    left_out = []
+    for i in range(30):
+        without, _ = fit(np.delete(np.arange(30), i))
+        left_out.append(-LOG_LOSS.value(objective.network.output(without, X[i : i + 1]), Y[i : i + 1])[0])
+    here = objective.point(theta)
+    trained = -float(np.mean(LOG_LOSS.value(here.tape.F, Y)))
+    found = score(here, matrix(here, "dense", "ggn", None), prior)
+    assert abs(found - np.mean(left_out)) < 0.05 * (trained - np.mean(left_out))
+
+
+def test_kronecker_products_of_one_layer_give_the_terms_of_the_whole_matrix():
+    """C = A (x) I of a linear model is a Kronecker product; one precision for all, biases too."""
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(20, 3)), rng.normal(size=(20, 2))
+    prior = Prior(("layer 1", "output biases"), np.array([0] * 6 + [1] * 2), np.array([2.0, 2.0]), 3.0)
+    here = Objective(MLP((3, 2), ()), SquaredError(), Data(X, Y, np.ones(20)), prior.alpha).point(rng.normal(size=8))
+    whole = matrix(here, "dense", "ggn", None)
+    products = form_of("kron", here, lambda: columns_of("ggn", 0, 0), here.k).in_eigenbasis()
+    found = [np.hstack(measured(C, here.theta, here.grad, 5.0, 20.0, 40.0, prior)[:-1]) for C in (whole, products)]
+    assert_close(*found, 1e4)
+
+
 def test_a_weight_counts_as_rows():
     weights = np.array([1.0, 3.0, 0.0, 2.0] * 5)
     objective, theta = _network(20, 2, (2, 3), weights)
@@ -188,7 +227,7 @@ def test_a_weight_counts_as_rows():
 @pytest.mark.parametrize(
     ("precisions", "groups"),
     [
-        ("layer", [0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 3]),
+        ("layer", [0] * 9 + [1, 1, 1, 2]),
         ("one", [0] * 12 + [1]),
         ("feature", [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4]),
     ],
@@ -203,6 +242,28 @@ def _run(objective, theta, max_iter=30, solver=None, patience=1000, tol=0.0):
     prior = Evidence().prior(objective.network.layout, objective.data.total_weight)
     budget = Budget(objective.data.n, max_iter, tol, patience)
     return train_by_evidence(solver or LMNewton(), objective, theta, prior, budget, 0, 0.0)
+
+
+def test_kfac_ends_where_lm_newton_does_on_a_linear_model():
+    X, y = _linear(n=60)
+    X, y = X - X.mean(axis=0), y - y.mean()
+    objective = Objective(MLP((5, 1), ()), SquaredError(), Data(X, y[:, None] / y.std(), np.ones(60)), 0.0)
+    ends = [_run(objective, np.zeros(6), 500, solver)[1] for solver in (LMNewton(), KFAC())]
+    np.testing.assert_allclose(ends[1].prior.a, ends[0].prior.a, rtol=1e-4)
+    np.testing.assert_allclose(ends[1].prior.beta, ends[0].prior.beta, rtol=1e-5)
+    np.testing.assert_allclose(ends[1].theta, ends[0].theta, atol=1e-5)
+
+
+@pytest.mark.parametrize("start", [0.1, 3.0])
+def test_a_network_that_a_strong_prior_holds_at_zero_has_a_second_pass(start):
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-3, 3, (60, 1))
+    Y = np.sin(2 * X) + 0.1 * rng.normal(size=(60, 1))
+    objective = Objective(MLP((1, 8, 1), ("tanh",)), SquaredError(), Data(X, Y, np.ones(60)), 0.0)
+    prior, theta = Evidence(start=start).prior(objective.network.layout, 60.0), rng.normal(size=25)
+    _, found = train_by_evidence(LMNewton(), objective, theta, prior, Budget(60, 400, 1e-4, 10), 0, 0.0)
+    assert found.terms.gamma.sum() > 8
+    assert found.prior.beta**-0.5 < 0.15
 
 
 def test_a_run_keeps_its_best_score_and_can_be_repeated():
