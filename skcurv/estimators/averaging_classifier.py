@@ -17,8 +17,8 @@ class EvidenceAveragingClassifier(ClassifierMixin, EvidenceAveraging):
     Parameters
     ----------
     estimator : classifier or Pipeline
-        What is fitted, such as ``CurvatureMLPClassifier(solver="lm-newton", alpha=0.1, posterior="laplace")``. It must
-        leave an evidence, from ``posterior="laplace"``.
+        What is fitted, such as ``CurvatureMLPClassifier(alpha="evidence")``. It must leave an evidence:
+        ``alpha="evidence"``, or else ``posterior="laplace"``.
     n_restarts : int, default=5
         How many are fitted; each `random_state` in the estimator is set anew for each, from that of this one.
     window : float, default=0.5
@@ -60,7 +60,7 @@ class EvidenceAveragingClassifier(ClassifierMixin, EvidenceAveraging):
     >>> from sklearn.preprocessing import StandardScaler
     >>> from skcurv import CurvatureMLPClassifier, EvidenceAveragingClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> one = CurvatureMLPClassifier((4,), "tanh", solver="lm-newton", alpha=0.1, posterior="laplace")
+    >>> one = CurvatureMLPClassifier((4,), "tanh", solver="lm-newton", alpha="evidence")
     >>> clf = make_pipeline(StandardScaler(), EvidenceAveragingClassifier(one, n_restarts=3, random_state=0))
     >>> bool(clf.fit(X, y).score(X, y) > 0.95)
     True
