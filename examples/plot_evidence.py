@@ -7,8 +7,8 @@ which follows the noise, and one with ``alpha="evidence"``, which finds penalty 
 that of 90 % of new targets.
 
 On the right the evidence of networks by their width, from the same rows: no row is held out. Below three units none can
-follow the sine; further ones are switched off by their prior and cost little. The log-likelihood of 2000 new rows, which
-no fit has seen, says the same.
+follow the sine; further ones are switched off by their prior and cost little. The log-likelihood of 2000 new rows that
+no fit has seen says the same.
 
 Run it as a script, with the path of the picture as an optional argument.
 """
