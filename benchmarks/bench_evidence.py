@@ -107,7 +107,8 @@ def peer(folder, name, number, which):
         fitted = GaussianProcessRegressor(kernel, normalize_y=True, random_state=number).fit(X, y)
         seconds = time.perf_counter() - began
         return Run(*scored(*fitted.predict(X_test, return_std=True), y_test), np.nan, 0, seconds)
-    net = MLPRegressor((MANY.get(name, UNITS),), activation="tanh", solver="lbfgs", max_iter=1000, random_state=number)
+    width = (MANY.get(name, UNITS),)
+    net = MLPRegressor(hidden_layer_sizes=width, activation="tanh", solver="lbfgs", max_iter=1000, random_state=number)
     scaled = TransformedTargetRegressor(net, transformer=StandardScaler())
     grid = {"regressor__alpha": np.logspace(-4, 2, 10)}
     fitted = GridSearchCV(scaled, grid, scoring="neg_mean_squared_error", cv=5).fit(X, y)

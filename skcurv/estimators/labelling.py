@@ -91,6 +91,6 @@ class Labelling(ClassifierMixin):
         self.classes_ = self.targets_.classes
         if not self.targets_.multilabel and len(self.classes_) < 2:
             raise ValueError(
-                f"y has one class, {self.classes_[0]!r}, in rows of positive weight. Allowed are two classes or more. "
-                "Add rows of another class."
+                f"y has one class, {self.classes_.tolist()[0]!r}, in rows of positive weight. Allowed are two classes "
+                "or more. Add rows of another class."
             )
