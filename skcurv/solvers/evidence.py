@@ -46,7 +46,8 @@ class Evidence(BaseEstimator):
         have precision 1, on standardised targets or log-odds.
     start : float, default=0.1
         Precisions at the start as a part of the number of rows (the sum of their weights), above 0. From strong ones
-        the data release what they determine; from too strong ones, about 1, deep networks never start to learn.
+        the data release what they determine. Networks that too strong ones hold at zero train a second time, from a
+        hundredth of them.
 
     References
     ----------

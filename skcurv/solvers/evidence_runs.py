@@ -1,15 +1,14 @@
 r"""Training by the evidence: a stretch of a solver, then an update of the precisions, and so on.
 
 A stretch is one step of lm-newton on all rows, or `ROUND` epochs of kfac; C is then the curvature of all rows, for kfac
-in Kronecker products. After each stretch the precisions follow `evidence.updated`, and the
-model linearised there says how well each row is predicted by the others (`leave_one_out`): the score of the stretch. A
-pass ends at a fixed point, or when the score has not risen for some stretches; there the stretch of the best score is
-kept. The evidence itself is no such guide: early networks, far from any mode, have a higher one than later networks
-that predict better.
+in Kronecker products. After each stretch the precisions follow `evidence.updated`, and the model linearised there says
+how well each row is predicted by the others (`leave_one_out`): the score of the stretch. A pass ends at a fixed point,
+or when the score has not risen for some stretches; there the stretch of the best score is kept. The evidence itself is
+no such guide: early networks, far from any mode, have a higher one than later networks that predict better.
 
 A strong prior can hold a network at zero, or at a straight line, which is a fixed point too. So where a network with
-hidden layers ends with fewer determined parameters than a linear model has, a second pass begins where the first did
-with precisions weaker by `RELEASE`, and the one of the higher evidence is kept.
+hidden layers ends with less than `FEW` times as many determined parameters as a linear model has, a second pass begins
+where the first did with precisions weaker by `RELEASE`, and the one of the higher evidence is kept.
 """
 
 import math
@@ -32,11 +31,12 @@ from .protocol import NAN
 
 SETTLED = 1e-7  # relative change of all precisions, and nats left to the mode, at a fixed point
 ROUND = 5  # epochs of kfac between updates
+FEW = 2.0  # times the parameters of a linear model: one that has not learnt may be counted more than it has
 RELEASE = 100.0  # of the precisions, for the second pass
 
 
 class Found(NamedTuple):
-    """A trained network: its parameters (p,), objective, prior and terms."""
+    """A trained network: its parameters (p,), the objective there, its prior and terms."""
 
     theta: Any
     loss: float
@@ -92,7 +92,7 @@ class _Stretches:
 
     def __init__(self, solver, objective, budget, seed, started, tell):
         self.solver, self.objective, self.budget, self.seed = solver, objective, budget, seed
-        self.started, self.tell, self.state, self.done = started, tell, None, 0
+        self.started, self.tell, self.done, self.history, self.state = started, tell, 0, None, None
         self.rows = objective.data.in_double()
 
     def point(self, theta, prior):
@@ -110,8 +110,8 @@ class _Steps(_Stretches):
 
     def __call__(self, here, prior, C):
         """Where a stretch from a Point ends, and whether it went well."""
-        if self.state is None:
-            self.state, self.history = self.solver.init(here, self.seed), History(here.value)
+        self.state = self.state or self.solver.init(here, self.seed)
+        self.history = self.history or History(here.value)
         there, self.state, report = self.solver.step_by(here, self.state, C)
         self.done += 1
         seconds = time.perf_counter() - self.started
@@ -132,6 +132,7 @@ class _Rounds(_Stretches):
         dtype = full.data.X.dtype
         theta, alpha = here.theta.astype(dtype), prior.alpha.astype(dtype)
         epochs = min(ROUND, self.budget.max_iter - self.done)
+        state, last = self.state or (None, theta)
         result = train(
             self.solver,
             Objective(full.network, full.loss, full.data, alpha, full.box),
@@ -139,7 +140,7 @@ class _Rounds(_Stretches):
             replace(self.budget, max_iter=epochs, tol=0.0, patience=epochs + 1),
             self.seed,
             self.started,
-            resumed=self.state and (self.state[0], self.history, self.state[1]),
+            resumed=self.history and (state, self.history, last),
             tell=self.tell,
             warn=failures.append,
         )
@@ -159,18 +160,20 @@ class _Run:
         return self.stretch.history
 
     def __call__(self, theta, prior):
-        """One pass or two: why the last one ended, "fixed", "settled", "trouble" or "budget"."""
+        """One pass or two: why the one that is kept ended, "fixed", "settled", "trouble" or "budget"."""
         ended = self._pass(theta, prior)
         d, *hidden, k = self.stretch.objective.network.layout.sizes
         first = self.best
-        if hidden and ended in ("fixed", "settled") and np.sum(first.terms.gamma) < (d + 1) * k:
-            ended = self._pass(theta, prior.released(RELEASE))
-            self.best = max(first, self.best, key=lambda found: found.terms.log_evidence)
+        if hidden and ended in ("fixed", "settled") and np.sum(first.terms.gamma) < FEW * (d + 1) * k:
+            second = self._pass(theta, prior.released(RELEASE))
+            if self.best.terms.log_evidence > first.terms.log_evidence:
+                return second
+            self.best = first
         return ended
 
     def _pass(self, theta, prior):
         """Stretches until one of them ends the pass."""
-        here = self.stretch.point(theta, prior)
+        here, self.stretch.state = self.stretch.point(theta, prior), None
         C, top, reference, stale = self.stretch.curvature(here), -math.inf, -math.inf, 0
         self.best = Found(here.theta, here.value, prior, self._terms(here, C, prior))
         while self.stretch.done < self.budget.max_iter:

@@ -175,7 +175,7 @@ def _epochs(solver, objective, theta, budget, seed, state, history):
         losses, rows, steps, rho, first = 0.0, 0, 0, NAN, (theta if here is None else here.theta) + 0
         for batch in objective.data.batches(budget.rows(epoch, history.noise), seed, epoch):
             before = objective.point(theta, batch) if here is None else here.on(batch)
-            state = solver.init(before, seed) if state is None and epoch == 1 and steps == 0 else state
+            state = solver.init(before, seed) if state is None and epoch == done + 1 and steps == 0 else state
             here, state, report = solver.step(before, state)
             steps += 1
             rho = report.gain_ratio if math.isfinite(report.gain_ratio) else rho

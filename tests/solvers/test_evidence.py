@@ -254,14 +254,14 @@ def test_kfac_ends_where_lm_newton_does_on_a_linear_model():
     np.testing.assert_allclose(ends[1].theta, ends[0].theta, atol=1e-5)
 
 
-@pytest.mark.parametrize("start", [0.1, 3.0])
-def test_a_network_that_a_strong_prior_holds_at_zero_has_a_second_pass(start):
+@pytest.mark.parametrize(("solver", "start"), [(LMNewton(), 0.1), (LMNewton(), 3.0), (KFAC(), 10.0)])
+def test_a_network_that_a_strong_prior_holds_at_zero_has_a_second_pass(solver, start):
     rng = np.random.default_rng(0)
     X = rng.uniform(-3, 3, (60, 1))
     Y = np.sin(2 * X) + 0.1 * rng.normal(size=(60, 1))
     objective = Objective(MLP((1, 8, 1), ("tanh",)), SquaredError(), Data(X, Y, np.ones(60)), 0.0)
     prior, theta = Evidence(start=start).prior(objective.network.layout, 60.0), rng.normal(size=25)
-    _, found = train_by_evidence(LMNewton(), objective, theta, prior, Budget(60, 400, 1e-4, 10), 0, 0.0)
+    _, found = train_by_evidence(solver, objective, theta, prior, Budget(60, 1000, 1e-4, 10), 0, 0.0)
     assert found.terms.gamma.sum() > 8
     assert found.prior.beta**-0.5 < 0.15
 
