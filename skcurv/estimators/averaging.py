@@ -10,8 +10,6 @@ whole posterior mass at minimum j. Differences of e_j are tens of nats, so that 
 the one that predicts best (docs/evidence.md has figures).
 """
 
-from abc import ABC, abstractmethod
-
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import check_random_state, get_tags
@@ -36,12 +34,11 @@ DOMAINS = {
 SEEDS = np.iinfo(np.int32).max
 
 
-class EvidenceAveraging(MetaEstimatorMixin, BaseEstimator, ABC):
+class EvidenceAveraging(MetaEstimatorMixin, BaseEstimator):
     """Base of both: the restarts, and which of them are kept."""
 
     _doc_link_module = "skcurv"
 
-    @abstractmethod
     def __init__(self, estimator, *, n_restarts=5, window=0.5, n_jobs=None, random_state=None):
         self.estimator = estimator
         self.n_restarts = n_restarts

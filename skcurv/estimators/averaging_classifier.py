@@ -66,9 +66,6 @@ class EvidenceAveragingClassifier(ClassifierMixin, EvidenceAveraging):
     True
     """
 
-    def __init__(self, estimator, *, n_restarts=5, window=0.5, n_jobs=None, random_state=None):
-        super().__init__(estimator, n_restarts=n_restarts, window=window, n_jobs=n_jobs, random_state=random_state)
-
     def fit(self, X, y, sample_weight=None):
         super().fit(X, y, sample_weight)
         self._multilabel = type_of_target(y).startswith("multilabel")
