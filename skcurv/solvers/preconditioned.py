@@ -18,8 +18,7 @@ Symbols: P the averaged curvature approximation, g the gradient, v the last upda
 
 On mini-batches the average of the iterates by polynomial decay is what counts, theta_bar <- theta_bar + (1 + TAIL) /
 (t + TAIL) (theta - theta_bar) in step t (Shamir & Zhang 2013, section 4): theta itself keeps the noise of a batch. The
-average takes in the theta that step t starts from, so that an untested step never reaches it unseen. Once batches have
-grown to the full set theta itself counts.
+average takes in the theta that step t starts from, so that an untested step never reaches it unseen; it ends with them.
 
 The first lambda is found on the first batch: from START, by factors of LEAP, up until rho is above 1/4 and down while
 it is above 3/4, never below the mean curvature. Constants as in Martens & Grosse (2015, sections 6.4 to 7, appendix S);
