@@ -6,6 +6,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..posterior import mixture
+from ..posterior.predictive import checked_levels
 from .averaging import EvidenceAveraging
 
 
@@ -70,9 +71,6 @@ class EvidenceAveragingRegressor(RegressorMixin, EvidenceAveraging):
     True
     """
 
-    def __init__(self, estimator, *, n_restarts=5, window=0.5, n_jobs=None, random_state=None):
-        super().__init__(estimator, n_restarts=n_restarts, window=window, n_jobs=n_jobs, random_state=random_state)
-
     def predict(self, X, return_std=False):
         """The mean of the target at each row: the mean of the restarts' means.
 
@@ -110,12 +108,7 @@ class EvidenceAveragingRegressor(RegressorMixin, EvidenceAveraging):
         Q : ndarray of shape (n_samples,) or (n_samples, n_outputs), with a last axis l more for several levels
             In the target's units.
         """
-        levels = np.asarray(q, dtype=np.float64)
-        if not ((levels > 0) & (levels < 1)).all():
-            raise ValueError(
-                f"q={q!r} was given. Allowed are levels between 0 and 1, ends excluded. Pass for example [0.05, 0.95]."
-            )
-        return mixture.quantiles(*self._normals(X), levels)
+        return mixture.quantiles(*self._normals(X), checked_levels(q))
 
     def sample_y(self, X, n_draws=1, random_state=0):
         """Draws of the target, each from one restart that is drawn first, at all rows the same.

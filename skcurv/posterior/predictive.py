@@ -41,12 +41,15 @@ def latent(posterior, X):
 
 def _covariance(posterior, tape, k):
     """J H^-1 J' (n, k, k) of a tape's rows."""
-    n = tape.F.shape[0]
-    units = [np.broadcast_to(np.eye(k)[c], (n, k)) for c in range(k)]
-    pulled = [posterior.network.pullback(tape, V) for V in units]
-    return posterior.scale * output_covariance(
-        pulled, posterior.form, posterior.shift, lambda B: posterior.solved(B.T).T, posterior.free
-    )
+
+    def pullback(V):
+        return posterior.network.pullback(tape, V)
+
+    def solve(B):
+        return posterior.solved(B.T).T
+
+    form, shift = posterior.form, posterior.shift
+    return posterior.scale * output_covariance(pullback, len(tape.F), k, form, shift, solve, posterior.free)
 
 
 def moments(posterior, X, noise, offset=0.0):
@@ -88,8 +91,8 @@ def joint_covariance(posterior, X, noise, offset=0.0):
     return K
 
 
-def normal_quantiles(mean, std, q):
-    """Quantiles of normal distributions at levels q, () or (m,), on a last axis of their own.
+def checked_levels(q):
+    """Levels q, () or (m,), as an array.
 
     Raises
     ------
@@ -101,6 +104,12 @@ def normal_quantiles(mean, std, q):
         raise ValueError(
             f"q={q!r} was given. Allowed are levels between 0 and 1, ends excluded. Pass for example [0.05, 0.95]."
         )
+    return levels
+
+
+def normal_quantiles(mean, std, q):
+    """Quantiles of normal distributions at levels q, () or (m,), on a last axis of their own."""
+    levels = checked_levels(q)
     axes = (..., *(None,) * levels.ndim)
     return mean[axes] + std[axes] * norm.ppf(levels)
 

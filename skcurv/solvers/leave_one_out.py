@@ -48,7 +48,8 @@ def score(here, C, prior):
     loss, F, Y, w, k = here.objective.loss, here.tape.F, here.batch.Y, here.batch.weights, here.k
     u = np.minimum(w * weight, 1.0)[:, None, None]
     S = u / weight * _covariances(here, C, prior.shift(weight, C))
-    L = np.stack([loss.ggnp(F, Y, np.broadcast_to(unit, F.shape)) for unit in np.eye(k)], axis=2)
+    root = loss.factor(F, Y)
+    L = root @ root.transpose(0, 2, 1)
     left = S if hasattr(C, "quadratic") else np.linalg.solve(np.eye(k) - S @ L, S)
     spread = np.eye(k) + left @ L
     sign, logdet = np.linalg.slogdet(spread)
@@ -68,6 +69,5 @@ def _covariances(here, C, D):
     """J_i (C + D)^-1 J_i' (n, k, k), some rows at a time."""
     k, solve, found = here.k, C.solver(D), []
     for part in here.parts(max(1, STRIP // (k * here.theta.shape[0]))):
-        pulled = [part.pullback(np.broadcast_to(unit, part.tape.F.shape)) for unit in np.eye(k)]
-        found.append(output_covariance(pulled, C, D, solve))
+        found.append(output_covariance(part.pullback, part.n, k, C, D, solve))
     return np.concatenate(found)
