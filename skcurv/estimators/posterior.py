@@ -58,6 +58,22 @@ def predicts_scale(loss):
     return callable(getattr(loss, "scale", None))
 
 
+def check_uncertainty(estimator, return_std, return_cov):
+    """Raise ValueError where `predict` cannot give the uncertainty asked for."""
+    if return_std and return_cov:
+        raise ValueError(
+            "return_std=True and return_cov=True were given. Allowed is one of them at a time. Pass "
+            "return_cov=True: the roots of its diagonal are the standard deviations."
+        )
+    if return_cov:
+        posterior_of(estimator, "predict(return_cov=True)")
+    if return_std and not (hasattr(estimator, "posterior_") or predicts_scale(estimator.loss_function_)):
+        raise ValueError(
+            f"return_std=True was given where loss={estimator.loss_function_.name!r} predicts no standard deviation. "
+            "Allowed is return_std=False. Use posterior='laplace', or loss='gaussian_nll' to predict one."
+        )
+
+
 class Drawing:
     """Quantiles and draws of regressors with a `posterior_`."""
 

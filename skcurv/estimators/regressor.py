@@ -8,7 +8,7 @@ from ..losses.registry import REGRESSION, concrete
 from .base import BaseCurvatureMLP
 from .offsets import added, apart, of_predictions
 from .parameters import REGRESSOR, checked_loss, checked_numbers, has_partial_fit, rejects_negative
-from .posterior import Drawing, posterior_of, predicts_scale
+from .posterior import Drawing, check_uncertainty
 from .scoring import ScoringWithOffset
 
 
@@ -247,7 +247,7 @@ class CurvatureMLPRegressor(ScoringWithOffset, Drawing, BaseCurvatureMLP):
             With ``return_cov=True``, for each output; its diagonal is the square of `std`.
         """
         F, loss, k = self._raw_outputs(X), self.loss_function_, self.targets_.n_outputs
-        self._check_uncertainty(return_std, return_cov)
+        check_uncertainty(self, return_std, return_cov)
         on_outputs, on_targets = of_predictions(offset, loss, len(F), k, F.shape[1])
         F = (F + on_outputs).astype(F.dtype, copy=False)
         y = added(self.targets_.decode(loss.predict(F)), on_targets)
@@ -258,21 +258,6 @@ class CurvatureMLPRegressor(ScoringWithOffset, Drawing, BaseCurvatureMLP):
         if hasattr(self, "posterior_"):
             return y, self.posterior_.predictive(X, offset=on_outputs)[1].astype(y.dtype)
         return y, self.targets_.deviations(loss.scale(F))
-
-    def _check_uncertainty(self, return_std, return_cov):
-        """Raise ValueError where `predict` cannot give the uncertainty asked for."""
-        if return_std and return_cov:
-            raise ValueError(
-                "return_std=True and return_cov=True were given. Allowed is one of them at a time. Pass "
-                "return_cov=True: the roots of its diagonal are the standard deviations."
-            )
-        if return_cov:
-            posterior_of(self, "predict(return_cov=True)")
-        if return_std and not (hasattr(self, "posterior_") or predicts_scale(self.loss_function_)):
-            raise ValueError(
-                f"return_std=True was given where loss={self.loss_function_.name!r} predicts no standard deviation. "
-                "Allowed is return_std=False. Use posterior='laplace', or loss='gaussian_nll' to predict one."
-            )
 
     def _domains(self):
         return REGRESSOR
