@@ -31,10 +31,12 @@ def dot(xp, x, y):
 
 
 def sigmoid(z):
-    """1 / (1 + exp(-z)), to full relative precision and without overflow."""
+    """1 / (1 + exp(-z)), to full relative precision and without overflow.
+
+    By a second exponential in place of a choice by sign, which costs six times as much where signs are random.
+    """
     xp = namespace(z)
-    small = xp.exp(-xp.abs(z))
-    return xp.where(z > 0, xp.ones_like(z), small) / (1 + small)
+    return xp.exp(xp.minimum(z, xp.zeros_like(z))) / (1 + xp.exp(-xp.abs(z)))
 
 
 def softplus(z):

@@ -38,6 +38,12 @@ def gate(V, a, leak):
 
         gate_leak(V, a, V.dtype.type(leak))
         return V
-    xp = namespace(V)
-    V *= xp.where(a > 0, xp.ones_like(V), xp.full_like(V, leak)) if leak else xp.astype(a > 0, V.dtype)
+    V *= step(a, leak)
     return V
+
+
+def step(a, leak):
+    """1 where a > 0, else leak: by a maximum, for a choice costs six times as much where signs are random."""
+    xp = namespace(a)
+    above = xp.astype(a > 0, a.dtype)
+    return xp.maximum(above, xp.full((), leak, dtype=a.dtype)) if leak else above

@@ -94,7 +94,7 @@ class BernoulliLogLoss:
         """s - y with y ~ Bernoulli(s), (n, k, m)."""
         xp, s = namespace(F), sigmoid(F)[:, :, None]
         uniform = xp.asarray(rng.random((*F.shape, m)), dtype=F.dtype)
-        return xp.where(uniform < s, s - 1, s + xp.zeros_like(uniform))
+        return s - xp.astype(uniform < s, F.dtype)
 
     def predict(self, F):
         """s, (n, k)."""

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ..backend.namespace import namespace, sigmoid, softplus
-from ..backend.piecewise import activate, gate
+from ..backend.piecewise import activate, gate, step
 
 
 class Activation(NamedTuple):
@@ -54,11 +54,7 @@ def _piecewise_linear(leak):
         xp = namespace(z)
         return z if leak == 1 else xp.maximum(z, leak * z if leak else xp.zeros_like(z))
 
-    def slope(z, a):
-        xp = namespace(z)
-        return xp.where(z > 0, xp.ones_like(z), xp.full_like(z, leak))
-
-    return Activation(value, slope, lambda z, a: namespace(z).zeros_like(z), leak)
+    return Activation(value, lambda z, a: step(z, leak), lambda z, a: namespace(z).zeros_like(z), leak)
 
 
 def _softplus_curvature(z, a):
