@@ -55,8 +55,9 @@ class LayerPairs(NamedTuple):
         """The sum over rows (p,): J'V, the gradient when V holds weighted loss gradients."""
         xp = namespace(self.pairs[0][1])
         parts = []
+        ones = xp.ones(self.pairs[0][1].shape[0], dtype=self.pairs[0][1].dtype)  # a sum by BLAS, a third of the time
         for A, G in self.pairs:
-            parts += [xp.reshape(self.spare.product(A.T, G), (-1,)), xp.sum(G, axis=0)]
+            parts += [xp.reshape(self.spare.product(A.T, G), (-1,)), ones @ G]
         return xp.concat(parts)
 
     def squares(self):
