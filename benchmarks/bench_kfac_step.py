@@ -101,7 +101,7 @@ def profile(solver, dtype, epochs):
         *((form, name, "inverses") for form in (forms.Averaged, forms.Corrected) for name in ("renew", "invert")),
         (Kronecker, "mv", "preconditioning"),
         (EKFAC, "mv", "preconditioning"),
-        (preconditioned, "model", "model"),
+        (preconditioned, "slopes_and_gram", "model"),
         (preconditioned, "_judge", "test"),
         (Objective, "value", "ends"),
     ):

@@ -29,16 +29,17 @@ def hessian_product(here, u):
     return here.pullback(V).total() + bend + here.objective.shift(here.theta) * u
 
 
-def slopes_and_gram(here, directions):
-    """The float64 vector g'u_i and matrix u_i' GGN u_j for a few directions u_i (p,), by forward products alone."""
+def slopes_and_gram(here, directions, lam=0.0):
+    """The float64 vector g'u_i and matrix u_i' (GGN + lam I) u_j for directions u_i (p,), by forward products alone."""
     xp, loss, batch, F = namespace(here.theta), here.objective.loss, here.batch, here.tape.F
+    shift = here.objective.shift(here.theta) if here.objective.penalises else 0.0
     images = [here.pushforward(u) for u in directions]
     halves = [batch.weights[:, None] * loss.ggnp(F, batch.Y, Ju) for Ju in images]
-    penalised = [here.objective.shift(here.theta) * u for u in directions] if here.objective.penalises else []
-    drive = here.loss_grad
+    drive, pull, weights = here.loss_grad, shift * here.theta, shift + lam
     b, M = np.empty(len(images)), np.empty((len(images), len(images)))
-    for i, Ju in enumerate(images):
-        b[i] = dot(xp, drive, Ju) + (dot(xp, penalised[i], here.theta) if penalised else 0.0)
+    for i, (u, Ju) in enumerate(zip(directions, images, strict=True)):
+        b[i] = dot(xp, drive, Ju) + dot(xp, pull, u)
+        weighted = weights * u
         for j, half in enumerate(halves[: i + 1]):
-            M[i, j] = M[j, i] = dot(xp, Ju, half) + (dot(xp, penalised[i], directions[j]) if penalised else 0.0)
+            M[i, j] = M[j, i] = dot(xp, Ju, half) + dot(xp, weighted, directions[j])
     return b, M

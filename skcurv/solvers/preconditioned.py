@@ -33,10 +33,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend.namespace import finite, namespace, rounding
-from ..curvature import empirical_fisher, ggn, sampled_fisher
+from ..curvature import empirical_fisher, ggn, sampled_fisher, slopes_and_gram
 from .damping import gain_ratio, martens, negligible
 from .protocol import NAN, Report, generator
-from .quadratic_model import model, solve, value_of
+from .quadratic_model import solve, value_of
 
 CURVATURES = ("fisher", "ggn", "empirical-fisher")
 CURVATURE = (lambda s: isinstance(s, str) and s in CURVATURES, f"one of {', '.join(map(repr, CURVATURES))}")
@@ -223,7 +223,7 @@ def _proposed(here, state, recipe, due):
         inverses = [_inverse(here, state, recipe, ratio) for ratio in ratios]
     fresh = [-inverse.mv(here.grad) for inverse in inverses]
     old = [] if state.v is None else [here.restricted(state.v)]
-    b, M = model(here.head(rows(here, recipe.model_fraction)), [*fresh, *old], state.lam)
+    b, M = slopes_and_gram(here.head(rows(here, recipe.model_fraction)), [*fresh, *old], state.lam)
     best = min((_candidate(recipe, i, len(fresh), b, M) for i in range(len(fresh))), key=lambda found: found[1])
     chosen, predicted, c = best
     c = tuple(map(float, c))

@@ -12,27 +12,7 @@ batch and the curvature of a part of it, rows that drive the one can be missing 
 
 import numpy as np
 
-from ..backend.namespace import dot, namespace
 from ..curvature import slopes_and_gram
-
-
-def model(here, directions, lam):
-    """b (r,) and M (r, r) in float64.
-
-    Parameters
-    ----------
-    here : Point
-        Where the model is taken; possibly a part of a batch.
-    directions : list of (p,)
-    lam : float
-        Damping of the model.
-    """
-    xp = namespace(here.theta)
-    b, M = slopes_and_gram(here, directions)
-    for i, w in enumerate(directions):
-        for j, u in enumerate(directions[: i + 1]):
-            M[i, j] = M[j, i] = M[i, j] + lam * dot(xp, w, u)
-    return b, M
 
 
 def solve(b, M):
@@ -55,4 +35,4 @@ def value_of(b, M, c):
 
 def minimise(here, directions, lam):
     """`solve` of `model`: coefficients c (r,) of the minimum and its value."""
-    return solve(*model(here, directions, lam))
+    return solve(*slopes_and_gram(here, directions, lam))

@@ -215,9 +215,9 @@ def test_a_batch_that_is_as_bad_for_the_trusted_parameters_rejects_nothing(solve
 def test_on_mini_batches_two_steps_share_one_model_once_the_fit_has_settled(monkeypatch, structure):
     (objective, batches), asked = mini_batches(), []
     theta = problem(case("tanh", "squared_error")).theta
-    model = preconditioned.model
+    model = preconditioned.slopes_and_gram
     monkeypatch.setattr(preconditioned, "SETTLED", 4)
-    monkeypatch.setattr(preconditioned, "model", lambda here, *more: asked.append(t) or model(here, *more))
+    monkeypatch.setattr(preconditioned, "slopes_and_gram", lambda here, *more: asked.append(t) or model(here, *more))
     solver = KFAC(damping=1.0, structure=structure)
     here = objective.point(theta, batches[0])
     state, steps = solver.init(here, 0), []
