@@ -55,9 +55,8 @@ class LayerPairs(NamedTuple):
         """The sum over rows (p,): J'V, the gradient when V holds weighted loss gradients."""
         xp = namespace(self.pairs[0][1])
         parts = []
-        ones = xp.ones(self.pairs[0][1].shape[0], dtype=self.pairs[0][1].dtype)  # a sum by BLAS, a third of the time
-        for A, G in self.pairs:
-            parts += [xp.reshape(self.spare.product(A.T, G), (-1,)), ones @ G]
+        for A, G in self.pairs:  # a sum by BLAS would be faster, but its last digit depends on where G lies in memory
+            parts += [xp.reshape(self.spare.product(A.T, G), (-1,)), xp.sum(G, axis=0)]
         return xp.concat(parts)
 
     def squares(self):
