@@ -87,9 +87,9 @@ class RealTargets:
         return cls(np.zeros(n_outputs), np.ones(n_outputs), one_dimensional)
 
     def encode(self, y, dtype):
-        """Y (n, k) for targets y (n,) or (n, k)."""
+        """Y (n, k), an array of its own, for targets y (n,) or (n, k)."""
         y = y[:, None] if y.ndim == 1 else y
-        return np.ascontiguousarray((y - self.shift) / self.scale, dtype=dtype)
+        return np.array((y - self.shift) / self.scale if self.scaled else y, dtype=dtype, order="C")
 
     def decode(self, P):
         """Predictions in the target's units for means P (n, k), or for m numbers a target P (n, k m).
