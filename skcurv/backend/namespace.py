@@ -137,6 +137,8 @@ def cholesky_solve(L, b):
 def positive(x):
     """x where it is above 0, else NaN."""
     xp = namespace(x)
+    if bool(xp.all(x > 0)):  # a look costs a seventh of the choice
+        return x
     return xp.where(x > 0, x, xp.full_like(x, xp.nan))
 
 
