@@ -119,15 +119,16 @@ class Point:
     value : float, f on this batch
     grad : (p,), its gradient
     full_grad : (p,), the gradient with the entries of held parameters
+    penalty_grad : (p,), the penalty's share of it
     plan : the compiled kernels that gave the gradient, or None; with them a step may work in place
     """
 
-    __slots__ = ("_free", "_full_grad", "_grad", "_tape", "_value", "batch", "objective", "plan", "theta")
+    __slots__ = ("_free", "_full_grad", "_grad", "_pull", "_tape", "_value", "batch", "objective", "plan", "theta")
 
     def __init__(self, objective, theta, batch, tape=None):
         self.objective, self.theta, self.batch = objective, theta, batch
         self._tape = tape
-        self._value = self._grad = self._full_grad = self._free = self.plan = None
+        self._value = self._grad = self._full_grad = self._pull = self._free = self.plan = None
 
     def moved(self, d):
         """The candidate theta + d on the same batch."""
@@ -156,6 +157,7 @@ class Point:
     def _part(self, take, rows):
         """A slice of the rows, with the same parameters held."""
         part = Point(self.objective, self.theta, take(rows), self.tape.part(rows))
+        part._pull = self._pull
         part._free = None if self.objective.box is None else self.free
         return part
 
@@ -184,9 +186,17 @@ class Point:
     def value(self):
         if self._value is None:
             F, batch, objective = self.tape.F, self.batch, self.objective
-            losses = total(namespace(F), batch.weights * objective.loss.value(F, batch.Y))
-            self._value = losses + objective.penalty(self.theta)
+            xp = namespace(F)
+            self._value = total(xp, batch.weights * objective.loss.value(F, batch.Y))
+            if objective.penalises:
+                self._value += 0.5 * dot(xp, self.penalty_grad, self.theta)
         return self._value
+
+    @property
+    def penalty_grad(self):
+        if self._pull is None:
+            self._pull = self.objective.shift(self.theta) * self.theta
+        return self._pull
 
     @property
     def grad(self):
@@ -202,7 +212,7 @@ class Point:
     def full_grad(self):
         if self._full_grad is None:
             cotangents = self.objective.network.pullback(self.tape, self.loss_grad)
-            self._full_grad = cotangents.total() + self.objective.shift(self.theta) * self.theta
+            self._full_grad = cotangents.total() + self.penalty_grad
         return self._full_grad
 
     @property
