@@ -32,13 +32,12 @@ def hessian_product(here, u):
 def slopes_and_gram(here, directions, lam=0.0):
     """The float64 vector g'u_i and matrix u_i' (GGN + lam I) u_j for directions u_i (p,), by forward products alone."""
     xp, loss, batch, F = namespace(here.theta), here.objective.loss, here.batch, here.tape.F
-    shift = here.objective.shift(here.theta) if here.objective.penalises else 0.0
     images = [here.pushforward(u) for u in directions]
     halves = [batch.weights[:, None] * loss.ggnp(F, batch.Y, Ju) for Ju in images]
-    drive, pull, weights = here.loss_grad, shift * here.theta, shift + lam
+    drive, weights = here.loss_grad, here.objective.shift(here.theta) + lam
     b, M = np.empty(len(images)), np.empty((len(images), len(images)))
     for i, (u, Ju) in enumerate(zip(directions, images, strict=True)):
-        b[i] = dot(xp, drive, Ju) + dot(xp, pull, u)
+        b[i] = dot(xp, drive, Ju) + dot(xp, here.penalty_grad, u)
         weighted = weights * u
         for j, half in enumerate(halves[: i + 1]):
             M[i, j] = M[j, i] = dot(xp, Ju, half) + dot(xp, weighted, directions[j])

@@ -8,7 +8,8 @@ Symbols: P the averaged curvature approximation, g the gradient, v the last upda
 2. now and then: P^-1 with damping gamma^2 = r^2 (lambda + l2), as the form damps and inverts itself; where the ratio r
    is searched, the best of {r omega, r, r / omega} by the model
 3. w_1 = -P^-1 g,  w_2 = v;  (alpha, mu) minimise the exact model with damping lambda over d = alpha w_1 + mu w_2.
-   On mini-batches, after the first SETTLED steps, (alpha, mu) serve for MODEL_PERIOD steps.
+   On mini-batches it is the running mean of such models in directions of length one (`quadratic_model`), |w_1|^2 being
+   -g'w_1, and |v| Euclidean; after the first SETTLED steps it takes in a new one every MODEL_PERIOD steps.
    With a fixed rate instead: alpha = rate, cut so that alpha^2 (-g'w_1) keeps the norm constraint, and mu = MOMENTUM
 4. every TEST_PERIOD steps, on the batch's last rows (always, and on all rows, on the full set):
    rho = (f(theta + d) - f(theta)) / m(d); lambda follows rho; d is rejected when f rises. The other steps are judged by
@@ -36,7 +37,7 @@ from ..backend.namespace import finite, namespace, rounding
 from ..curvature import empirical_fisher, ggn, sampled_fisher, slopes_and_gram
 from .damping import gain_ratio, martens, negligible
 from .protocol import NAN, Report, generator
-from .quadratic_model import solve, value_of
+from .quadratic_model import NOTHING, lengths, solve, stepped, value_of
 
 CURVATURES = ("fisher", "ggn", "empirical-fisher")
 CURVATURE = (lambda s: isinstance(s, str) and s in CURVATURES, f"one of {', '.join(map(repr, CURVATURES))}")
@@ -46,8 +47,8 @@ SAMPLE = 2  # purpose of a draw
 WARM_UP = 20  # steps that all update the statistics
 STATISTICS_PERIOD = 4  # steps between updates on mini-batches thereafter
 OMEGA = 0.95  # change of lambda a step
-SETTLED = 100  # steps on mini-batches that all take a model of their own
-MODEL_PERIOD = 2  # steps that share one (alpha, mu) thereafter
+SETTLED = 50  # steps on mini-batches that all take in a model
+MODEL_PERIOD = 10  # steps between them thereafter
 TEST_PERIOD = 10  # a multiple of it
 BOLD = 2 / 3  # change of lambda a step where every step is tested (Martens 2010, section 4.1)
 NOISE = 2e-2  # floor of lambda on mini-batches, relative to the loss at the start
@@ -81,7 +82,7 @@ class Recipe(NamedTuple):
 
 @dataclass(frozen=True)
 class State:
-    """Progress: damping, statistics, inverse, last (alpha, mu) and update v, mean loss, last trusted parameters."""
+    """Progress: damping, statistics, inverse, mean of the models, last update v, mean loss, last trusted parameters."""
 
     seed: int
     lam: float | None
@@ -93,7 +94,7 @@ class State:
     mean_curvature: float = 0.0
     inverse: Any = None
     ratio: float = 1.0
-    c: Any = None
+    models: Any = NOTHING
     v: Any = None
     level: float = 0.0
     rejections: int = 0
@@ -200,17 +201,17 @@ def _inverse(here, state, recipe, ratio):
 
 
 def _model_due(here, state):
-    """Whether (alpha, mu) are to be found anew."""
-    return here.whole or state.step < SETTLED or state.step % MODEL_PERIOD == 0 or state.c is None
+    """Whether a model is to be made."""
+    return here.whole or state.step < SETTLED or state.step % MODEL_PERIOD == 0 or not state.models.seen
 
 
 def _repeated(here, state, recipe):
-    """What `_proposed` gives, with the last step's (alpha, mu) and no value of the model."""
+    """What `_proposed` gives, by the models so far and with no value of one."""
     lazy = recipe.form.lazy
     inverse = state.inverse if lazy else _inverse(here, state, recipe, state.ratio)
-    alpha, mu = state.c
-    d = mu * state.v - alpha * inverse.mv(here.grad)
-    return (state if lazy else replace(state, inverse=inverse)), alpha, d, 0.0
+    w = inverse.mv(here.grad)
+    alpha, mu = map(float, state.models.c / lengths(here.grad, w, state.v))
+    return (state if lazy else replace(state, inverse=inverse)), alpha, mu * state.v - alpha * w, 0.0
 
 
 def _proposed(here, state, recipe, due):
@@ -225,9 +226,14 @@ def _proposed(here, state, recipe, due):
     old = [] if state.v is None else [here.restricted(state.v)]
     b, M = slopes_and_gram(here.head(rows(here, recipe.model_fraction)), [*fresh, *old], state.lam)
     best = min((_candidate(recipe, i, len(fresh), b, M) for i in range(len(fresh))), key=lambda found: found[1])
-    chosen, predicted, c = best
+    chosen, predicted, c, b, M = best
+    state = replace(state, inverse=inverses[chosen], ratio=ratios[chosen])
+    if old and not here.whole and recipe.rate is None:
+        s = lengths(here.grad, fresh[chosen], old[0])
+        state = replace(state, models=state.models.taking_in(b, M, s))
+        c = state.models.c / s
+        predicted = value_of(b, M, c)
     c = tuple(map(float, c))
-    state = replace(state, c=c if old else None, inverse=inverses[chosen], ratio=ratios[chosen])
     d = sum((a * w for a, w in zip(c[1:], old, strict=True)), c[0] * fresh[chosen])
     return state, c[0], d, predicted
 
@@ -237,18 +243,12 @@ def _in_range(ratio):
 
 
 def _candidate(recipe, i, n, b, M):
-    """(i, m(d), c) for fresh direction i of n and the old one, if there is one; infinite where it is no number."""
+    """(i, m(d), c, b, M) of fresh direction i of n and the old one, if there is one; m(d) = inf for no number."""
     kept = [i, *range(n, len(b))]
     b, M = b[kept], M[np.ix_(kept, kept)]
-    if recipe.rate is None:
-        c, predicted = solve(b, M)
-    else:
-        limit = 1.0
-        if recipe.norm_constraint is not None and b[0] < 0:
-            limit = min(1.0, math.sqrt(recipe.norm_constraint / (-b[0] * recipe.rate**2)))
-        c = np.array([recipe.rate * limit, MOMENTUM][: len(b)])
-        predicted = value_of(b, M, c)
-    return i, predicted if math.isfinite(predicted) else math.inf, c
+    fixed = recipe.rate is not None
+    c, predicted = stepped(b, M, recipe.rate, MOMENTUM, recipe.norm_constraint) if fixed else solve(b, M)
+    return i, predicted if math.isfinite(predicted) else math.inf, c, b, M
 
 
 def _calibrated(here, state, recipe):
@@ -289,12 +289,12 @@ def _rejected(here, state, rho, trouble=""):
     """Stay, without the last update, with more damping: r, r^2, r^4, ... times for rejections in a row."""
     growth = (1 / (BOLD if here.whole else OMEGA**TEST_PERIOD)) ** 2**state.rejections
     lam = max(state.lam * growth, floor(here, state))
-    state = replace(state, lam=lam, v=None, c=None, inverse=None, rejections=state.rejections + 1)
+    state = replace(state, lam=lam, v=None, models=NOTHING, inverse=None, rejections=state.rejections + 1)
     return here, state, Report(0.0, lam, rho, trouble=trouble, average=state.average)
 
 
 def _retreat(here, state, trouble):
     """Back to the last tested parameters with ten times the damping and no memory."""
     lam = 10 * (START if state.lam is None else state.lam)
-    state = replace(state, lam=lam, v=None, c=None, updates=0)
+    state = replace(state, lam=lam, v=None, models=NOTHING, updates=0)
     return here.at(state.safe), state, Report(0.0, lam, trouble=trouble, average=state.average)

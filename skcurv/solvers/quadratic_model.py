@@ -8,11 +8,21 @@ d = sum_i c_i w_i is
 For the preconditioned gradient and the last update, c = (alpha, mu) is the step length and the momentum; on a quadratic
 they make preconditioned conjugate gradients. Slopes b and curvature M come from the same rows: with the gradient of a
 batch and the curvature of a part of it, rows that drive the one can be missing in the other, and the step explodes.
+
+On few rows b and M are noisy, and what they say changes slowly once directions have a length s_i of one: `Smoothed` has
+the running means of b_i / s_i and M_ij / (s_i s_j) over the models so far and the minimum c_hat of their model; any two
+directions of lengths s then take c_i = c_hat_i / s_i, whether they have been in a model or not.
 """
+
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..backend.namespace import dot, namespace
 from ..curvature import slopes_and_gram
+
+MEMORY = 0.8  # decay of the means
 
 
 def solve(b, M):
@@ -31,6 +41,42 @@ def solve(b, M):
 def value_of(b, M, c):
     """m(d) for coefficients c (r,)."""
     return float(b @ c + 0.5 * c @ M @ c)
+
+
+def stepped(b, M, rate, mu, norm_constraint):
+    """The coefficients (rate, mu) in the place of the model's, and its value there.
+
+    Cut so that rate^2 (-b_1), about the squared length of the step in the Fisher metric, keeps the norm constraint.
+    """
+    if norm_constraint is not None and b[0] < 0:
+        rate *= min(1.0, math.sqrt(norm_constraint / (-b[0] * rate**2)))
+    c = np.array([rate, mu][: len(b)])
+    return c, value_of(b, M, c)
+
+
+def lengths(g, w, v):
+    """|w| = |g'w|^(1/2) for w = -P^-1 g in the metric of P, and |v|, as (2,); 1 where it is 0."""
+    xp = namespace(g)
+    return np.array([math.sqrt(abs(dot(xp, x, y))) or 1.0 for x, y in ((g, w), (v, v))])
+
+
+class Smoothed(NamedTuple):
+    """Running means of b (r,) and M (r, r) in directions of length one, their minimum c (r,), how many are in them."""
+
+    b: Any
+    M: Any
+    c: Any
+    seen: int
+
+    def taking_in(self, b, M, lengths):
+        """The means with the model of directions of these lengths (r,) in them."""
+        b, M = b / lengths, M / np.outer(lengths, lengths)
+        share = max(1 - MEMORY, 1 / (self.seen + 1))
+        b, M = self.b + share * (b - self.b), self.M + share * (M - self.M)
+        return Smoothed(b, M, solve(b, M)[0], self.seen + 1)
+
+
+NOTHING = Smoothed(0.0, 0.0, None, 0)
 
 
 def minimise(here, directions, lam):

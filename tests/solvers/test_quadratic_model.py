@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from skcurv.solvers.quadratic_model import minimise
+from skcurv.curvature import slopes_and_gram
+from skcurv.solvers import quadratic_model
+from skcurv.solvers.quadratic_model import NOTHING, lengths, minimise, solve
 
 from .. import oracles
 from ..cases import CASES, assert_close, case, problem
@@ -49,6 +51,59 @@ def test_a_direction_that_is_not_finite_gives_nan(trouble):
         c, predicted = minimise(p.point(), [np.full(p.theta.size, trouble)], 0.1)
     assert np.isnan(c).all()
     assert np.isnan(predicted)
+
+
+def models(count):
+    """b, M and lengths of the models of `count` pairs of directions, and the pairs."""
+    p, rng = problem(case("two layers", "multinomial")), np.random.default_rng(0)
+    pairs = rng.normal(size=(count, 2, p.theta.size))
+    return [(*slopes_and_gram(p.point(), list(W), 0.3), np.linalg.norm(W, axis=1)) for W in pairs], pairs
+
+
+def test_one_model_smoothed_is_that_model_and_its_repetitions_change_nothing():
+    ((b, M, s),), _ = models(1)
+    smoothed = NOTHING
+    for t in range(8):
+        smoothed = smoothed.taking_in(b, M, s)
+        assert smoothed.seen == t + 1
+        np.testing.assert_allclose(smoothed.c / s, solve(b, M)[0], rtol=1e-12)
+
+
+def test_smoothed_models_do_not_depend_on_the_scales_of_their_directions():
+    """Directions t_i w_i have slopes t_i b_i and curvatures t_i t_j M_ij; the step along them stays the same."""
+    found, _ = models(4)
+    plain, scaled, rng = NOTHING, NOTHING, np.random.default_rng(1)
+    for b, M, s in found:
+        t = np.exp(3 * rng.normal(size=2))
+        plain, scaled = plain.taking_in(b, M, s), scaled.taking_in(t * b, np.outer(t, t) * M, t * s)
+    np.testing.assert_allclose(scaled.c, plain.c, rtol=1e-11)
+
+
+def test_smoothed_models_are_a_flat_and_then_a_decaying_mean():
+    found, _ = models(8)
+    smoothed, memory = NOTHING, quadratic_model.MEMORY
+    unit = [(b / s, M / np.outer(s, s)) for b, M, s in found]
+    flat = round(1 / (1 - memory))
+    assert flat < len(found)
+    for t, (b, M, s) in enumerate(found, start=1):
+        smoothed = smoothed.taking_in(b, M, s)
+        late = max(t - flat, 0)
+        shares = np.r_[
+            np.full(min(t, flat), memory**late / min(t, flat)), (1 - memory) * memory ** np.arange(late)[::-1]
+        ]
+        assert shares.sum() == pytest.approx(1)
+        np.testing.assert_allclose(smoothed.b, sum(a * b for a, (b, _) in zip(shares, unit, strict=False)), rtol=1e-12)
+        np.testing.assert_allclose(smoothed.M, sum(a * M for a, (_, M) in zip(shares, unit, strict=False)), rtol=1e-12)
+        np.testing.assert_allclose(smoothed.c, -np.linalg.solve(smoothed.M, smoothed.b), rtol=1e-9)
+
+
+def test_lengths_are_those_in_the_metric_of_the_preconditioner_and_euclidean():
+    rng = np.random.default_rng(0)
+    g, v, R = rng.normal(size=5), rng.normal(size=5), rng.normal(size=(5, 5))
+    P = R @ R.T + np.eye(5)
+    w = -np.linalg.solve(P, g)
+    np.testing.assert_allclose(lengths(g, w, v), [np.sqrt(w @ P @ w), np.linalg.norm(v)], rtol=1e-12)
+    np.testing.assert_allclose(lengths(g, 0 * w, 0 * v), [1, 1])
 
 
 def conjugate_gradients(H, b, theta, steps):
