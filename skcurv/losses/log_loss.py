@@ -12,7 +12,7 @@ from numbers import Real
 
 from sklearn.base import BaseEstimator
 
-from ..backend.namespace import namespace, sigmoid, softplus
+from ..backend.namespace import by_columns, namespace, sigmoid, softplus
 from .probabilities import check_simplex, check_unit, frequencies, one_hot_draws
 
 
@@ -133,13 +133,13 @@ class MultinomialLogLoss:
 
     def value(self, F, Y):
         """log sum_c exp(F_c) - Y . F for rows of Y that sum to one, (n,)."""
-        xp = namespace(F)
+        xp, F, Y = namespace(F), by_columns(F), by_columns(Y)
         shifted = F - xp.max(F, axis=1, keepdims=True)
         return xp.log(xp.sum(xp.exp(shifted), axis=1)) - xp.sum(Y * shifted, axis=1)
 
     def log_predict(self, F):
         """log p, (n, k), finite where p underflows."""
-        xp = namespace(F)
+        xp, F = namespace(F), by_columns(F)
         shifted = F - xp.max(F, axis=1, keepdims=True)
         return shifted - xp.log(xp.sum(xp.exp(shifted), axis=1, keepdims=True))
 
@@ -168,7 +168,7 @@ class MultinomialLogLoss:
 
     def predict(self, F):
         """p, (n, k)."""
-        xp = namespace(F)
+        xp, F = namespace(F), by_columns(F)
         E = xp.exp(F - xp.max(F, axis=1, keepdims=True))
         return E / xp.sum(E, axis=1, keepdims=True)
 

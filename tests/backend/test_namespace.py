@@ -110,3 +110,21 @@ def test_the_factor_made_in_place_is_the_other_one(monkeypatch, shift):
     np.testing.assert_allclose(in_place, plain, rtol=0, atol=20 * np.finfo(float).eps * np.abs(plain).max())
     np.testing.assert_allclose(plain @ plain.T, C + np.diag(shift * np.ones(6)), rtol=0, atol=1e-13)
     assert ns.shifted_cholesky(-C, 0.0) is None
+
+
+@both
+@pytest.mark.parametrize("columns", [1, 2, ns.FEW, ns.FEW + 1])
+def test_the_same_numbers_by_columns(xp, columns):
+    F = np.random.default_rng(0).normal(size=(4, columns))
+    held = ns.by_columns(xp.asarray(F))
+    np.testing.assert_array_equal(ns.to_numpy(held), F)
+    if xp is np:
+        assert held.flags.f_contiguous == (columns <= ns.FEW)
+
+
+@both
+def test_positive_numbers_stay_and_others_become_nan(xp):
+    x = np.array([2.0, 1e-300, 0.0, -1.0])
+    assert ns.positive(xp.asarray(x[:2])).shape == (2,)
+    np.testing.assert_array_equal(ns.to_numpy(ns.positive(xp.asarray(x[:2]))), x[:2])
+    np.testing.assert_array_equal(ns.to_numpy(ns.positive(xp.asarray(x))), [2.0, 1e-300, np.nan, np.nan])
