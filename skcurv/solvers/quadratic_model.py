@@ -68,9 +68,9 @@ class Smoothed(NamedTuple):
     c: Any
     seen: int
 
-    def taking_in(self, b, M, lengths):
-        """The means with the model of directions of these lengths (r,) in them."""
-        b, M = b / lengths, M / np.outer(lengths, lengths)
+    def taking_in(self, b, M, s):
+        """The means with the model of directions of lengths s (r,) in them."""
+        b, M = b / s, M / np.outer(s, s)
         share = max(1 - MEMORY, 1 / (self.seen + 1))
         b, M = self.b + share * (b - self.b), self.M + share * (M - self.M)
         return Smoothed(b, M, solve(b, M)[0], self.seen + 1)
@@ -80,5 +80,5 @@ NOTHING = Smoothed(0.0, 0.0, None, 0)
 
 
 def minimise(here, directions, lam):
-    """`solve` of `model`: coefficients c (r,) of the minimum and its value."""
+    """`solve` of the model on these directions: coefficients c (r,) of the minimum and its value."""
     return solve(*slopes_and_gram(here, directions, lam))

@@ -125,6 +125,5 @@ def test_the_same_numbers_by_columns(xp, columns):
 @both
 def test_positive_numbers_stay_and_others_become_nan(xp):
     x = np.array([2.0, 1e-300, 0.0, -1.0])
-    assert ns.positive(xp.asarray(x[:2])).shape == (2,)
     np.testing.assert_array_equal(ns.to_numpy(ns.positive(xp.asarray(x[:2]))), x[:2])
     np.testing.assert_array_equal(ns.to_numpy(ns.positive(xp.asarray(x))), [2.0, 1e-300, np.nan, np.nan])

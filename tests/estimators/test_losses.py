@@ -83,19 +83,22 @@ def test_several_quantiles_have_an_axis_of_their_own_and_never_cross():
     assert d2_pinball_score(yr, low, alpha=0.1) > 0.1
 
 
+@pytest.mark.parametrize("solver", ["kfac", "lm-newton"])
 @pytest.mark.parametrize("shape", [(), (1,), (2,)])
-def test_the_standard_deviation_is_in_the_units_of_the_target(shape):
+def test_the_standard_deviation_is_in_the_units_of_the_target(shape, solver):
     rng = np.random.default_rng(0)
     data = rng.uniform(-1, 1, (2000, 1))
     noise = 50 * np.exp(data) * np.ones(shape or 1)
     target = (1000 + 200 * data + noise * rng.normal(size=noise.shape)).reshape(2000, *shape)
-    fitted_well = {"solver": "lm-newton", "max_iter": 60, "tol": 0}  # the noise of batches is not what is tested
-    model = CurvatureMLPRegressor((8,), "tanh", loss="gaussian_nll", random_state=0, **fitted_well)
+    model = CurvatureMLPRegressor((8,), "tanh", solver=solver, loss="gaussian_nll", max_iter=60, tol=0, random_state=0)
     mean, std = model.fit(data, target).predict(data, return_std=True)
     assert mean.shape == std.shape == target.shape
     np.testing.assert_array_equal(mean, model.predict(data))
     assert np.abs(np.log(std / noise.reshape(target.shape))).mean() < 0.1
-    assert scipy.stats.kstest(((target - mean) / std).ravel(), "norm").statistic < 0.03
+    if (
+        solver == "lm-newton"
+    ):  # it ends at the minimum; the noise of kfac's batches alone takes a statistic to the bound
+        assert scipy.stats.kstest(((target - mean) / std).ravel(), "norm").statistic < 0.03
 
 
 def test_a_standard_deviation_of_a_loss_that_has_none():

@@ -54,14 +54,14 @@ def test_a_direction_that_is_not_finite_gives_nan(trouble):
 
 
 def models(count):
-    """b, M and lengths of the models of `count` pairs of directions, and the pairs."""
+    """b, M and lengths of the models of `count` pairs of directions."""
     p, rng = problem(case("two layers", "multinomial")), np.random.default_rng(0)
     pairs = rng.normal(size=(count, 2, p.theta.size))
-    return [(*slopes_and_gram(p.point(), list(W), 0.3), np.linalg.norm(W, axis=1)) for W in pairs], pairs
+    return [(*slopes_and_gram(p.point(), list(W), 0.3), np.linalg.norm(W, axis=1)) for W in pairs]
 
 
 def test_one_model_smoothed_is_that_model_and_its_repetitions_change_nothing():
-    ((b, M, s),), _ = models(1)
+    ((b, M, s),) = models(1)
     smoothed = NOTHING
     for t in range(8):
         smoothed = smoothed.taking_in(b, M, s)
@@ -71,7 +71,7 @@ def test_one_model_smoothed_is_that_model_and_its_repetitions_change_nothing():
 
 def test_smoothed_models_do_not_depend_on_the_scales_of_their_directions():
     """Directions t_i w_i have slopes t_i b_i and curvatures t_i t_j M_ij; the step along them stays the same."""
-    found, _ = models(4)
+    found = models(4)
     plain, scaled, rng = NOTHING, NOTHING, np.random.default_rng(1)
     for b, M, s in found:
         t = np.exp(3 * rng.normal(size=2))
@@ -80,7 +80,7 @@ def test_smoothed_models_do_not_depend_on_the_scales_of_their_directions():
 
 
 def test_smoothed_models_are_a_flat_and_then_a_decaying_mean():
-    found, _ = models(8)
+    found = models(8)
     smoothed, memory = NOTHING, quadratic_model.MEMORY
     unit = [(b / s, M / np.outer(s, s)) for b, M, s in found]
     flat = round(1 / (1 - memory))
