@@ -209,9 +209,9 @@ def _repeated(here, state, recipe):
     """What `_proposed` gives, by the models so far and with no value of one."""
     lazy = recipe.form.lazy
     inverse = state.inverse if lazy else _inverse(here, state, recipe, state.ratio)
-    w = inverse.mv(here.grad)
-    alpha, mu = map(float, state.models.c / lengths(here.grad, w, state.v))
-    return (state if lazy else replace(state, inverse=inverse)), alpha, mu * state.v - alpha * w, 0.0
+    w, v = inverse.mv(here.grad), here.restricted(state.v)
+    alpha, mu = map(float, state.models.c / lengths(here.grad, w, v))
+    return (state if lazy else replace(state, inverse=inverse)), alpha, mu * v - alpha * w, 0.0
 
 
 def _proposed(here, state, recipe, due):

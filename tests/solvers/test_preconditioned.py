@@ -8,9 +8,11 @@ import pytest
 from skcurv import curvature
 from skcurv.linalg import Diagonal
 from skcurv.losses import SquaredError
+from skcurv.network import Box
 from skcurv.objective import Objective
 from skcurv.solvers import KFAC, DiagFisher, diag_fisher, kfac, preconditioned
 from skcurv.solvers.forms import Averaged
+from skcurv.solvers.quadratic_model import NOTHING
 
 from .. import oracles
 from ..cases import CASES, assert_close, case, problem
@@ -234,6 +236,26 @@ def test_on_mini_batches_models_are_made_now_and_then_once_the_fit_has_settled(m
     assert sorted(set(asked)) == [0, 1, 2, 3, 6, 9]
     assert [t for t in range(1, 11) if models[t] is not models[t - 1]] == [1, 2, 3, 6, 9]
     assert [model.seen for model in models] == [0, 1, 2, 3, 3, 3, 4, 4, 4, 5, 5]
+
+
+def test_a_step_between_models_leaves_what_a_box_holds_where_it_is():
+    """Neither the step nor the length of the last one has an entry there."""
+    p = problem(case("tanh", "squared_error"))
+    plain, g = p.objective(), oracles.gradient(p)
+    held = (np.arange(g.size) % 3 == 0) & (g > 0)
+    box = Box(np.where(held, p.theta, p.theta - 9), p.theta + 9)
+    here = Objective(plain.network, plain.loss, plain.data, p.alpha, box).point(p.theta)
+    v, P = np.random.default_rng(0).normal(size=g.size), Diagonal(np.linspace(1, 2, g.size))
+    assert held.any()
+    assert (v[held] != 0).all()
+    models = NOTHING.taking_in(np.array([-1.0, -2.0]), np.array([[2.0, 0.5], [0.5, 1.0]]), np.ones(2))
+    state = replace(preconditioned.init(here, 0, 1.0), v=v, inverse=P, models=models)
+    recipe = preconditioned.Recipe(Averaged(None), "fisher", 1.0, 1.0)
+    _, alpha, d, _ = preconditioned._repeated(here, state, recipe)
+    w, u = P.mv(here.grad), np.where(held, 0, v)
+    np.testing.assert_array_equal(d[held], 0)
+    assert alpha == pytest.approx(models.c[0] / np.sqrt(here.grad @ w))
+    assert_close(d, models.c[1] / np.linalg.norm(u) * u - alpha * w, 10)
 
 
 @both
