@@ -14,6 +14,7 @@ from .structures import (
     in_basis,
     kronecker,
     tridiagonal,
+    with_exact_output,
 )
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "sampled_fisher",
     "slopes_and_gram",
     "tridiagonal",
+    "with_exact_output",
 ]

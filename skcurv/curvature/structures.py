@@ -6,6 +6,7 @@ With a_i = [A_l[i], 1] a layer's input and G_l[i, :, j] the j-th column of S_i p
 * by_layer:   the blocks l = m of it
 * diagonal:   sum_i w_i sum_j (a_i G_l[i, :, j]')^2
 * kronecker:  A_l = sum_i w_i a_i a_i' / sum_i w_i,  G_l = sum_i w_i G_l[i] G_l[i]'  (Martens & Grosse 2015, eq. 5)
+* with_exact_output: the same for drawn columns; in the last layer, where G_l[i] = S_i, the mean over draws may be known
 * gram:       the rows sqrt(w_i) a_i G_l[i, :, j]' themselves, n c of them
 * by_unit:    C_r = sum_i w_i |G_l[i, r]|^2 a_i a_i' of each unit r
 * ekfac:      Q_A, Q_G the eigenvectors of A_l and G_l, Lambda = sum_i w_i sum_j ((Q_A' a_i) (Q_G' G_l[i, :, j])')^2
@@ -33,6 +34,7 @@ __all__ = [
     "in_basis",
     "kronecker",
     "tridiagonal",
+    "with_exact_output",
 ]
 
 
@@ -74,16 +76,35 @@ def kronecker(here, S):
     return _kronecker(here, _columns(here, S))
 
 
-def _kronecker(here, columns):
+def with_exact_output(here, S):
+    """`kronecker`, with no noise of draws in the last G where the loss says that S S' is diagonal."""
+    return _kronecker(here, _columns(here, S), _output_curvature(here))
+
+
+def _kronecker(here, columns, last=None):
+    """`kronecker` of columns pulled back, with G of the last layer where it is known."""
     w = here.batch.weights
     xp = namespace(w)
     mass = total(xp, w)
-    A, G = [], []
-    for layer, (inputs, _) in enumerate(columns[0].pairs):
-        A.append(_bordered(xp, inputs, w) / mass)
-        blocks = [weighted_gram(pairs.pairs[layer][1], w) for pairs in columns]
-        G.append(sum(blocks[1:], blocks[0]))
+    A = [_bordered(xp, inputs, w) / mass for inputs, _ in columns[0].pairs]
+    known = [] if last is None else [last]
+    G = [_summed(columns, layer, w) for layer in range(len(A) - len(known))] + known
     return Kronecker(here.objective.network.layout, tuple(A), tuple(G))
+
+
+def _summed(columns, layer, w):
+    """G_l, (o, o)."""
+    blocks = [weighted_gram(pairs.pairs[layer][1], w) for pairs in columns]
+    return sum(blocks[1:], blocks[0])
+
+
+def _output_curvature(here):
+    """sum_i w_i S_i S_i' of the loss as its diagonal (k,), None where it has more than that."""
+    loss, F, w = here.objective.loss, here.tape.F, here.batch.weights
+    if not getattr(loss, "diagonal", False):
+        return None
+    xp = namespace(F)
+    return xp.sum(w[:, None] * loss.ggnp(F, here.batch.Y, xp.ones_like(F)), axis=0)
 
 
 def _bordered(xp, A, w):

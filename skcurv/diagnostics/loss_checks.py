@@ -147,6 +147,9 @@ def curvature(case):
         yield f"ggnp is not symmetric: entries of its matrix differ by {skew:.3g}; expected is 0."
     elif least.min() < -1e-8 * scale:
         yield f"ggnp at row {least.argmin()} has the eigenvalue {least.min():.3g}; expected is at least 0."
+    apart = np.abs(M * (1 - np.eye(F.shape[1]))).max()
+    if getattr(loss, "diagonal", False) and apart > 1e-8 * scale:
+        yield f"diagonal is True, but ggnp has an entry of {apart:.3g} off the diagonal; leave `diagonal` out."
     if not M.any() and np.any(loss.grad(F, Y)):
         yield (
             "The curvature is 0 at every row where the gradient is not: solvers that use it only have their damping. "

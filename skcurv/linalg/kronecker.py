@@ -26,6 +26,7 @@ class Kronecker:
     ----------
     layout : Layout
     A, G : tuples of (i + 1, i + 1) and (o, o) symmetric positive semi-definite matrices
+        (o,) is the diagonal of a G that has nothing else.
     """
 
     layout: object
@@ -39,7 +40,7 @@ class Kronecker:
 
     def mv(self, v):
         """vec(A V G) by layer."""
-        return self._join(v, lambda layer, V: self.A[layer] @ V @ self.G[layer])
+        return self._join(v, lambda layer, V: _times(self.A[layer] @ V, self.G[layer]))
 
     @cached_property
     def _spectra(self):
@@ -47,8 +48,7 @@ class Kronecker:
         spectra = []
         for A, G in zip(self.A, self.G, strict=True):
             xp = namespace(A)
-            pairs = [xp.linalg.eigh(xp.astype(M, xp.float64)) for M in (A, G)]
-            (a, QA), (g, QG) = pairs
+            (a, QA), (g, QG) = (_eigh(xp, xp.astype(M, xp.float64)) for M in (A, G))
             spectra.append((xp.maximum(a, xp.zeros_like(a)), QA, xp.maximum(g, xp.zeros_like(g)), QG))
         return spectra
 
@@ -92,7 +92,7 @@ class Kronecker:
         products = []
         for A, G in zip(self.A, self.G, strict=True):
             xp = namespace(A)
-            products.append(xp.linalg.diagonal(A)[:, None] * xp.linalg.diagonal(G)[None, :])
+            products.append(xp.linalg.diagonal(A)[:, None] * _diagonal(xp, G)[None, :])
         return self.layout.join(products)
 
     def blend(self, new, decay):
@@ -110,7 +110,8 @@ class Kronecker:
 
     def inverse(self):
         """A^-1 (x) G^-1."""
-        return Kronecker(self.layout, *(tuple(inverse(M) for M in side) for side in (self.A, self.G)))
+        sides = (tuple(map(_inverse, side)) for side in (self.A, self.G))
+        return Kronecker(self.layout, *sides)
 
     def astype(self, dtype):
         """The same operator in another precision."""
@@ -120,12 +121,33 @@ class Kronecker:
 
 def _damped_pair(A, G, d):
     xp = namespace(A)
-    a, g = (total(xp, xp.linalg.diagonal(M)) / M.shape[0] for M in (A, G))
+    a, g = (total(xp, _diagonal(xp, M)) / M.shape[0] for M in (A, G))
     if a == 0 or g == 0:  # a dead layer: d I, split evenly
-        return d**0.5 * xp.eye(A.shape[0], dtype=A.dtype), d**0.5 * xp.eye(G.shape[0], dtype=G.dtype)
+        return _shifted(xp, 0 * A, d**0.5), _shifted(xp, 0 * G, d**0.5)
     if G.shape[0] == 1:  # d / g can be far below what factored damping would add
         A, G = xp.astype(A, xp.float64), xp.astype(G, xp.float64)
-        return A + d / g * xp.eye(A.shape[0], dtype=A.dtype), G
+        return _shifted(xp, A, d / g), G
     pi = (a / g) ** 0.5
-    eye = (xp.eye(M.shape[0], dtype=M.dtype) for M in (A, G))
-    return A + pi * d**0.5 * next(eye), G + d**0.5 / pi * next(eye)
+    return _shifted(xp, A, pi * d**0.5), _shifted(xp, G, d**0.5 / pi)
+
+
+def _shifted(xp, M, shift):
+    """M + shift I."""
+    return M + shift * (xp.eye(M.shape[0], dtype=M.dtype) if M.ndim == 2 else xp.ones_like(M))
+
+
+def _diagonal(xp, M):
+    return xp.linalg.diagonal(M) if M.ndim == 2 else M
+
+
+def _inverse(M):
+    return inverse(M) if M.ndim == 2 else 1 / positive(M)
+
+
+def _eigh(xp, M):
+    return xp.linalg.eigh(M) if M.ndim == 2 else (M, xp.eye(M.shape[0], dtype=M.dtype))
+
+
+def _times(V, G):
+    """V G."""
+    return V @ G if G.ndim == 2 else V * G

@@ -65,6 +65,7 @@ class BernoulliLogLoss:
     location_scale = False
     fused = "LOGISTIC"
     likelihood = "exact"
+    diagonal = True
 
     def raw_outputs(self, k):
         """k."""
@@ -203,6 +204,7 @@ class SmoothedLogLoss:
     def __init__(self, loss, smoothing):
         self.loss, self.smoothing = loss, smoothing
         self.out_activation = loss.out_activation
+        self.diagonal = getattr(loss, "diagonal", False)
 
     def smoothed(self, Y):
         """Y_s = (1 - s) Y + s / K, (n, k)."""

@@ -32,7 +32,7 @@ class Offset:
     def __init__(self, loss, k):
         self.loss, self.k = loss, k
         self.name, self.out_activation, self.likelihood = loss.name, loss.out_activation, loss.likelihood
-        self.location_scale = False
+        self.location_scale, self.diagonal = False, getattr(loss, "diagonal", False)
 
     def raw_outputs(self, k):
         """Those of the loss for its k targets."""

@@ -27,6 +27,7 @@ class Poisson:
     location_scale = False
     fused = None
     likelihood = "exact"
+    diagonal = True
 
     def raw_outputs(self, k):
         """k."""

@@ -20,6 +20,8 @@ class Loss(Protocol):
         What exp(-l) is, and with it where standard errors come from. "exact": a density of the target, up to a factor
         without F; "dispersion": exp(-l / phi) is one, for a phi that is estimated from Pearson residuals by `variance`;
         "none": no density, as for robust losses, whose standard errors are a sandwich's.
+    diagonal : bool
+        Whether S S' is diagonal and the Fisher, as where outputs have independent targets; left out, it is not.
 
     Losses may have more raw outputs than targets: F (n, r) with r = ``raw_outputs(k)``. Where nothing else is said, r
     is k. Losses with numbers of their own are `BaseEstimator`s with few fields, as solvers are, so that a grid can
@@ -34,6 +36,7 @@ class Loss(Protocol):
     location_scale: bool
     fused: str | None
     likelihood: str
+    diagonal: bool
 
     def raw_outputs(self, k) -> int:
         """Raw outputs for k columns of targets."""

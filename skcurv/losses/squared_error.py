@@ -14,6 +14,7 @@ class SquaredError:
     location_scale = True
     fused = "SQUARED_ERROR"
     likelihood = "dispersion"
+    diagonal = True
 
     def raw_outputs(self, k):
         """k."""

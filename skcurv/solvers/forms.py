@@ -10,7 +10,7 @@
 
 from typing import Any, NamedTuple
 
-from ..curvature import in_basis, kronecker
+from ..curvature import in_basis, with_exact_output
 
 DECAY = 0.95  # of running means, once they have seen enough
 RECENT = 3  # weights of the first observations grow like this power
@@ -64,7 +64,7 @@ class ExactlyDamped(NamedTuple):
 
     def collect(self, old, updates, part, S):
         """The factors' running means."""
-        new = kronecker(part, S)
+        new = with_exact_output(part, S)
         return old._replace(factors=old.factors.blend(new, decay(updates))) if updates > 1 else Eigen(new)
 
     def renew(self, statistics, dtype):

@@ -5,14 +5,14 @@ from itertools import pairwise
 
 from sklearn.base import BaseEstimator
 
-from ..curvature import kronecker, tridiagonal
+from ..curvature import tridiagonal, with_exact_output
 from . import preconditioned
 from .forms import Averaged, Corrected, ExactlyDamped
 from .preconditioned import Recipe
 from .protocol import COUNT, FRACTION, OPTIONAL
 
 FORMS = {
-    "kron": Averaged(kronecker),
+    "kron": Averaged(with_exact_output),
     "kron-exact": ExactlyDamped(),
     "ekfac": Corrected(),
     "tridiagonal": Averaged(tridiagonal),
@@ -27,8 +27,9 @@ class KFAC(BaseEstimator):
 
     For layer :math:`l` with inputs :math:`\bar a` (a one appended) and loss gradients :math:`g` in its outputs, at
     targets drawn from the model, the Fisher block is taken as :math:`A_l \otimes G_l`, running means of
-    :math:`E[\bar a \bar a']` and :math:`E[g g']`. With :math:`\pi_l^2 = (\mathrm{tr} A_l / \dim A_l) /
-    (\mathrm{tr} G_l / \dim G_l)` and :math:`V_l` the gradient's block,
+    :math:`E[\bar a \bar a']` and :math:`E[g g']`. The last :math:`G_l` is the loss's own, without draws, where the loss
+    says that it is diagonal; not in "tridiagonal". With :math:`\pi_l^2 = (\mathrm{tr} A_l / \dim A_l) / (\mathrm{tr}
+    G_l / \dim G_l)` and :math:`V_l` the gradient's block,
 
     .. math:: p_l = -(A_l + \pi_l \gamma I)^{-1} V_l (G_l + \pi_l^{-1} \gamma I)^{-1}, \qquad
               \gamma = r \sqrt{\lambda + l_2}, \qquad \theta \leftarrow \theta + \alpha p + \mu v,

@@ -85,6 +85,16 @@ def check_factor_gives_ggnp(case, k):
     assert_close(case.loss.ggnp(F, Y, V), product, 20 * k, scale=np.abs(S).max() ** 2 * np.abs(V).max())
 
 
+def check_curvature_that_is_said_to_be_diagonal_is(case, k):
+    """And the Fisher, which `check_samples_have_mean_zero_and_the_fisher_as_covariance` compares with S S'."""
+    if getattr(case.loss, "diagonal", False):
+        F, Y, _ = _draw(case, k)
+        S = case.loss.factor(F, Y)
+        diagonal = case.loss.ggnp(F, Y, np.ones_like(F))[:, :, None] * np.eye(F.shape[1])
+        assert_close(S @ np.swapaxes(S, 1, 2), diagonal, 20 * k)
+        assert case.fisher is None
+
+
 def check_curvature_is_what_it_is_said_to_be(case, k):
     F, Y, V = _draw(case, k)
     assert case.curvature in ("hessian", "expected", "majoriser", "own")

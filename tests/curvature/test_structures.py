@@ -74,6 +74,21 @@ def test_kronecker_of_a_part_averages_inputs_over_the_part(c):
         assert_close(G, share * loop_G, _terms(p), scale=max(np.abs(loop_G).max(), 1e-3))
 
 
+@every_case
+def test_the_last_factor_has_no_noise_of_draws_where_outputs_are_apart(c):
+    p = problem(c)
+    here, S = _columns(p)
+    drawn, exact = curvature.sampled_fisher(here, RANDOM), curvature.kronecker(here, S)
+    plain, known = curvature.kronecker(here, drawn), curvature.with_exact_output(here, drawn)
+    for one, other in zip((*plain.A, *plain.G[:-1]), (*known.A, *known.G[:-1]), strict=True):
+        np.testing.assert_array_equal(one, other)
+    if getattr(here.objective.loss, "diagonal", False):
+        assert np.abs(plain.G[-1] - exact.G[-1]).max() > 1e-3 * np.abs(exact.G[-1]).max()
+        assert_close(np.diag(known.G[-1]), exact.G[-1], _terms(p))
+    else:
+        np.testing.assert_array_equal(known.G[-1], plain.G[-1])
+
+
 def test_few_parameters_times_columns_take_one_sum(monkeypatch):
     p = problem(case("tanh", "multinomial"))
     here, S = _columns(p)

@@ -117,6 +117,14 @@ WRONG = {
         {"factor": lambda self, F, Y: 1.01 * Quartic().factor(F, Y)},
         r"ggnp at row \d, output \d: .* factor: S S' V is",
     ),
+    "a curvature that is not diagonal": (
+        {
+            "diagonal": True,
+            "factor": lambda self, F, Y: np.stack([F / F, F * F], axis=2),
+            "ggnp": lambda self, F, Y, V: V.sum(axis=1, keepdims=True) + F * F * (F * F * V).sum(axis=1, keepdims=True),
+        },
+        r"k = 2: diagonal is True, but ggnp has an entry of [\d.]+ off the diagonal; leave `diagonal` out\.",
+    ),
     "negative curvature": (
         {"ggnp": lambda self, F, Y, V: -V},
         r"ggnp at row \d has the eigenvalue -1; expected is at least 0",

@@ -106,3 +106,34 @@ def test_one_output_is_damped_and_inverted_in_float64_and_astype_returns():
     assert inverse.A[0].dtype == inverse.G[0].dtype == np.float64
     back = inverse.astype(np.float32)
     assert back.A[0].dtype == back.G[0].dtype == np.float32
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_a_diagonal_factor_by_its_diagonal_is_the_same_operator(outputs):
+    rng = np.random.default_rng(8)
+    A, g = _factor(rng, 4), rng.uniform(0.5, 2, outputs)
+    b, shift = rng.normal(size=4 * outputs), 0.3
+    answers = []
+    for G in (g, np.diag(g)):
+        one = _one_layer(A, G)
+        mixed = one.blend(_one_layer(2 * A, 3 * G), 0.9)
+        answers.append(
+            [
+                one.mv(b),
+                one.diag(),
+                one.solve(b, shift),
+                one.sqrt_solve(one.sqrt_solve(b, shift), shift),
+                one.logdet(shift),
+                one.in_eigenbasis().mv(b),
+                one.astype(np.float32).mv(b.astype(np.float32)),
+                mixed.mv(b),
+                one.damped(shift).mv(b),
+                one.damped(shift).inverse().mv(b),
+                _one_layer(A, 0 * G).damped(shift).inverse().mv(b),
+                _one_layer(A, 0 * G).inverse().mv(b),
+            ]
+        )
+    for by_vector, by_matrix in zip(*answers, strict=True):
+        by_vector, by_matrix = np.asarray(by_vector), np.asarray(by_matrix)
+        assert_close(by_vector, by_matrix, 4 * 12 * np.linalg.cond(A), by_vector.dtype)
+    assert np.isnan(answers[0][-1]).all()
