@@ -2,14 +2,14 @@
 
 Symbols: P the averaged curvature approximation, g the gradient, v the last update, lambda the damping.
 
-1. statistics: a running mean over batches, from a part of the batch and targets drawn from the model, in the first
-   WARM_UP steps and then every STATISTICS_PERIOD; when the batch is the full set, in every step from all rows and, for
-   the Fisher, the exact factor of the loss Hessian
+1. statistics: a running mean over batches, from a part of the batch and targets drawn from the model, ever more rarely:
+   step t has its in every step / SETTLING, at the least every STATISTICS_PERIOD; when the batch is the full set, in
+   every step from all rows and, for the Fisher, the exact factor of the loss Hessian
 2. now and then: P^-1 with damping gamma^2 = r^2 (lambda + l2), as the form damps and inverts itself; where the ratio r
    is searched, the best of {r omega, r, r / omega} by the model
 3. w_1 = -P^-1 g,  w_2 = v;  (alpha, mu) minimise the exact model with damping lambda over d = alpha w_1 + mu w_2.
    On mini-batches it is the running mean of such models in directions of length one (`quadratic_model`), |w_1|^2 being
-   -g'w_1, and |v| Euclidean; after the first SETTLED steps it takes in a new one every MODEL_PERIOD steps.
+   -g'w_1, and |v| Euclidean; it takes in new ones as the statistics do, at the least every MODEL_PERIOD steps.
    With a fixed rate instead: alpha = rate, cut so that alpha^2 (-g'w_1) keeps the norm constraint, and mu = MOMENTUM
 4. every TEST_PERIOD steps, on the batch's last rows (always, and on all rows, on the full set):
    rho = (f(theta + d) - f(theta)) / m(d); lambda follows rho; d is rejected when f rises. The other steps are judged by
@@ -44,11 +44,10 @@ CURVATURE = (lambda s: isinstance(s, str) and s in CURVATURES, f"one of {', '.jo
 BATCH, FIRST_BATCH = 1024, 128  # rows of a batch, and in the first epoch, from which they double epoch by epoch
 SMALL = 512  # rows of a set that is one batch from the start
 SAMPLE = 2  # purpose of a draw
-WARM_UP = 40  # steps that all update the statistics
-STATISTICS_PERIOD = 8  # steps between updates on mini-batches thereafter
+SETTLING = 20  # steps on mini-batches after which there is one more between statistics, and between models
+STATISTICS_PERIOD = 8  # the most steps from one update of the statistics to the next
 OMEGA = 0.95  # change of lambda a step
-SETTLED = 50  # steps on mini-batches that all take in a model
-MODEL_PERIOD = 10  # steps between them thereafter
+MODEL_PERIOD = 10  # the most steps from one model to the next
 TEST_PERIOD = 10  # a multiple of it
 BOLD = 2 / 3  # change of lambda a step where every step is tested (Martens 2010, section 4.1)
 NOISE = 2e-2  # floor of lambda on mini-batches, relative to the loss at the start
@@ -124,9 +123,14 @@ def columns(here, state, curvature):
     return (ggn if exact else sampled_fisher)(here, generator(state.seed, state.step, SAMPLE))
 
 
+def _in_turn(here, state, most):
+    """Whether this step is one of those that are done in full, which lie at most so many steps apart."""
+    return here.whole or state.step % min(max(state.step // SETTLING, 1), most) == 0
+
+
 def averaged(here, state, recipe):
     """The state with statistics from this batch's part blended in, where that is due."""
-    if not (here.whole or state.step < WARM_UP or state.step % STATISTICS_PERIOD == 0):
+    if not _in_turn(here, state, STATISTICS_PERIOD):
         return state
     part, updates = here.head(rows(here, recipe.statistics_fraction)), state.updates + 1
     S = columns(part, state, recipe.curvature)
@@ -170,7 +174,7 @@ def step(here, state, recipe):
         state = replace(state, statistics=recipe.form.renew(state.statistics, here.theta.dtype))
     if state.lam is None:
         state = _calibrated(here, state, recipe)
-    if due or recipe.rate is not None or _model_due(here, state):
+    if due or recipe.rate is not None or not state.models.seen or _in_turn(here, state, MODEL_PERIOD):
         state, alpha, d, predicted = _proposed(here, state, recipe, due)
     else:
         state, alpha, d, predicted = _repeated(here, state, recipe)
@@ -198,11 +202,6 @@ def _trusted(here, state):
 def _inverse(here, state, recipe, ratio):
     d = max(ratio**2 * (state.lam + here.objective.mean_l2), _rounding_floor(here, state))
     return recipe.form.invert(state.statistics, d, here.theta.dtype)
-
-
-def _model_due(here, state):
-    """Whether a model is to be made."""
-    return here.whole or state.step < SETTLED or state.step % MODEL_PERIOD == 0 or not state.models.seen
 
 
 def _repeated(here, state, recipe):

@@ -214,28 +214,31 @@ def test_a_batch_that_is_as_bad_for_the_trusted_parameters_rejects_nothing(solve
 
 
 @pytest.mark.parametrize("structure", ["kron", "ekfac"])
-def test_on_mini_batches_models_are_made_now_and_then_once_the_fit_has_settled(monkeypatch, structure):
+def test_on_mini_batches_models_and_statistics_are_made_ever_more_rarely(monkeypatch, structure):
     (objective, batches), asked = mini_batches(), []
     theta = problem(case("tanh", "squared_error")).theta
     model = preconditioned.slopes_and_gram
-    monkeypatch.setattr(preconditioned, "SETTLED", 4)
+    monkeypatch.setattr(preconditioned, "SETTLING", 2)
     monkeypatch.setattr(preconditioned, "MODEL_PERIOD", 3)
+    monkeypatch.setattr(preconditioned, "STATISTICS_PERIOD", 2)
     monkeypatch.setattr(preconditioned, "slopes_and_gram", lambda here, *more: asked.append(t) or model(here, *more))
     solver = KFAC(damping=1.0, structure=structure)
     here = objective.point(theta, batches[0])
-    state, models = solver.init(here, 0), []
+    state, models, updates = solver.init(here, 0), [], []
     for t in range(11):
         before, v = here.on(batches[t % 4]), state.v
         here, state, report = solver.step(before, state)
         models.append(state.models)
+        updates.append(state.updates)
         if t:
             w, c = state.inverse.mv(before.grad), state.models.c
             alpha, mu = c[0] / np.sqrt(before.grad @ w), c[1] / np.linalg.norm(v)
             assert report.step_length == pytest.approx(alpha, rel=1e-12)
             assert_close(state.v, mu * v - alpha * w, 10)
-    assert sorted(set(asked)) == [0, 1, 2, 3, 6, 9]
-    assert [t for t in range(1, 11) if models[t] is not models[t - 1]] == [1, 2, 3, 6, 9]
-    assert [model.seen for model in models] == [0, 1, 2, 3, 3, 3, 4, 4, 4, 5, 5]
+    assert sorted(set(asked)) == [0, 1, 2, 3, 4, 6, 9]
+    assert [t for t in range(1, 11) if models[t] is not models[t - 1]] == [1, 2, 3, 4, 6, 9]
+    assert [model.seen for model in models] == [0, 1, 2, 3, 4, 4, 5, 5, 5, 6, 6]
+    assert updates == [1, 2, 3, 4, 5, 5, 6, 6, 7, 7, 8]
 
 
 def test_a_step_between_models_leaves_what_a_box_holds_where_it_is():
