@@ -18,7 +18,7 @@ from .backend.namespace import dot, namespace, to_numpy, total
 from .backend.spare import Spare
 from .data import chunks
 
-CHUNK = 2**17  # activations of a layer held at once when only values or outputs are wanted
+CHUNK = 2**17  # numbers of a layer held at once where only those of the rows are kept
 
 
 class Objective:
@@ -185,12 +185,14 @@ class Point:
     @property
     def value(self):
         if self._value is None:
-            F, batch, objective = self.tape.F, self.batch, self.objective
-            xp = namespace(F)
-            self._value = total(xp, batch.weights * objective.loss.value(F, batch.Y))
-            if objective.penalises:
-                self._value += 0.5 * dot(xp, self.penalty_grad, self.theta)
+            self._value = self._mean(self.objective.loss.value(self.tape.F, self.batch.Y))
         return self._value
+
+    def _mean(self, losses):
+        """The value from the rows' losses."""
+        xp = namespace(losses)
+        mean = total(xp, self.batch.weights * losses)
+        return mean + 0.5 * dot(xp, self.penalty_grad, self.theta) if self.objective.penalises else mean
 
     @property
     def penalty_grad(self):
@@ -228,8 +230,19 @@ class Point:
 
     @property
     def loss_grad(self):
-        """The weighted loss gradients in output space, (n, k)."""
-        return self.batch.weights[:, None] * self.objective.loss.grad(self.tape.F, self.batch.Y)
+        """The weighted loss gradients in output space, (n, k); with them the value, where the loss gives both."""
+        F, Y, w, loss = self.tape.F, self.batch.Y, self.batch.weights, self.objective.loss
+        both = getattr(loss, "value_and_grad", None) if self._value is None else None
+        slopes, losses = namespace(F).empty_like(F), namespace(F).empty_like(w)
+        for rows in chunks(self.n, max(1, CHUNK // self.k)):  # few enough for the processor's cache
+            if both:
+                losses[rows], unweighted = both(F[rows, ...], Y[rows, ...])
+            else:
+                unweighted = loss.grad(F[rows, ...], Y[rows, ...])
+            slopes[rows, ...] = w[rows][:, None] * unweighted
+        if both:
+            self._value = self._mean(losses)
+        return slopes
 
     def pullback(self, V):
         """J'V by layer and row."""

@@ -109,6 +109,18 @@ def test_value_in_chunks_equals_the_value(c, monkeypatch):
     assert_close(outputs(c.network, p.theta, p.X), F, 10 * p.theta.size)
 
 
+@every_case
+def test_loss_gradients_in_chunks_with_the_value_or_without_are_the_same_to_the_bit(c, monkeypatch):
+    p = problem(c)
+    first, second, third = (_taped(p.point()) for _ in range(3))
+    assert np.isfinite(first.value)
+    whole = first.loss_grad
+    monkeypatch.setattr(objective_module, "CHUNK", 2 * second.k)
+    np.testing.assert_array_equal(second.loss_grad, whole)
+    assert (second.value, third.value) == (first.value, first.value)
+    np.testing.assert_array_equal(third.loss_grad, whole)
+
+
 @pytest.mark.parametrize("network", ["tanh", "deep relu"])
 def test_each_quantity_is_computed_once(network, monkeypatch):
     here = problem(case(network, "multinomial")).point()

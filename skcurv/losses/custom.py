@@ -44,7 +44,7 @@ class UserLoss:
         With ``value``, ``grad`` and ``hessp`` that go before those of `source`.
     """
 
-    fused = None  # compiled heads know the package's own values alone
+    fused = value_and_grad = None  # of a parent among the package's own losses, they know nothing of other values
 
     def __init__(self, source, derivatives=None):
         self.source, self.derivatives = source, derivatives

@@ -79,6 +79,12 @@ class BernoulliLogLoss:
         """s - Y, (n, k)."""
         return sigmoid(F) - Y
 
+    def value_and_grad(self, F, Y):
+        """Both, with `softplus` and `sigmoid` of one exponential."""
+        xp = namespace(F)
+        low, E = xp.minimum(F, xp.zeros_like(F)), xp.exp(-xp.abs(F))
+        return xp.sum(F - low + xp.log1p(E) - Y * F, axis=1), xp.exp(low) / (1 + E) - Y
+
     def hessp(self, F, Y, V):
         """s (1 - s) V, (n, k)."""
         s = sigmoid(F)
@@ -147,6 +153,14 @@ class MultinomialLogLoss:
     def grad(self, F, Y):
         """p - Y, (n, k)."""
         return self.predict(F) - Y
+
+    def value_and_grad(self, F, Y):
+        """Both, with the same exponentials."""
+        xp, F = namespace(F), by_columns(F)
+        shifted = F - xp.max(F, axis=1, keepdims=True)
+        E = xp.exp(shifted)
+        sums = xp.sum(E, axis=1, keepdims=True)
+        return xp.log(sums[:, 0]) - xp.sum(by_columns(Y) * shifted, axis=1), E / sums - Y
 
     def hessp(self, F, Y, V):
         """p V - p (p . V), (n, k)."""

@@ -47,6 +47,9 @@ class Loss(Protocol):
     def grad(self, F, Y) -> Any:
         """dl/dF, (n, k)."""
 
+    def value_and_grad(self, F, Y) -> Any:
+        """The two together; a loss that does not save work by it leaves it out."""
+
     def hessp(self, F, Y, V) -> Any:
         """(d2l/dF2) V, (n, k): exact, may be indefinite."""
 

@@ -160,7 +160,7 @@ def step(here, state, recipe):
     recipe : Recipe
     """
     here.tape  # noqa: B018 - one forward pass serves value, gradient, statistics and model
-    if not (math.isfinite(here.value) and finite(namespace(here.theta), here.grad)):
+    if not (finite(namespace(here.theta), here.grad) and math.isfinite(here.value)):  # the gradient can give both
         return _retreat(here, state, "the loss or its gradient is not finite")
     if here.whole:
         state = replace(state, average=None)

@@ -70,6 +70,18 @@ def check_grad_is_the_difference_of_the_value(case, k):
         assert_close_to_difference(grad[:, c], slope, max(1, np.abs(slope).max()))
 
 
+def check_value_and_grad_together_are_those_apart(case, k):
+    """To the last bit: which of them is called must not show."""
+    both = getattr(case.loss, "value_and_grad", None)
+    for scale in (1, 30) if both else ():
+        F, Y, _ = _draw(case, k, n=20)
+        for dtype in (np.float32, np.float64):
+            F, Y = (scale * F).astype(dtype), Y.astype(dtype)
+            for together, apart in zip(both(F, Y), (case.loss.value(F, Y), case.loss.grad(F, Y)), strict=True):
+                assert together.dtype == dtype
+                np.testing.assert_array_equal(together, apart)
+
+
 def check_hessp_is_the_difference_of_the_grad(case, k):
     F, Y, V = _draw(case, k)
     slope = (case.loss.grad(F + STEP * V, Y) - case.loss.grad(F - STEP * V, Y)) / (2 * STEP)

@@ -195,7 +195,7 @@ def test_whatever_the_object_has_is_used():
     loss = adapted(source)
     assert (loss.name, loss.likelihood, loss.location_scale) == ("mine", "dispersion", True)
     assert (loss.raw_outputs(3), loss.scale, loss.source) == (6, 2.0, source)
-    assert loss.fused is None  # the compiled head would go past a `value` that was overwritten
+    assert loss.fused is loss.value_and_grad is None  # a parent's would go past a `value` that was overwritten
     bound = loss.for_targets(np.array([[0.0], [2.0]]), np.ones(2))
     assert type(bound) is UserLoss
     assert bound.scale == 1.0
