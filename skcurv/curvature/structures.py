@@ -19,7 +19,7 @@ from itertools import pairwise
 
 from ..backend.namespace import dense as as_dense
 from ..backend.namespace import gram as weighted_gram
-from ..backend.namespace import inner, namespace, total
+from ..backend.namespace import inner, issparse, namespace, total
 from ..linalg import EKFAC, Diagonal, Gram, Kronecker, KroneckerTridiagonal, UnitBlocks
 from .dense_blocks import by_layer, dense, entries_per_row
 
@@ -85,8 +85,7 @@ def _kronecker(here, columns, last=None):
     """`kronecker` of columns pulled back, with G of the last layer where it is known."""
     w = here.batch.weights
     xp = namespace(w)
-    mass = total(xp, w)
-    A = [_bordered(xp, inputs, w) / mass for inputs, _ in columns[0].pairs]
+    A = [_bordered(xp, inputs, w / total(xp, w)) for inputs, _ in columns[0].pairs]
     known = [] if last is None else [last]
     G = [_summed(columns, layer, w) for layer in range(len(A) - len(known))] + known
     return Kronecker(here.objective.network.layout, tuple(A), tuple(G))
@@ -109,6 +108,8 @@ def _output_curvature(here):
 
 def _bordered(xp, A, w):
     """sum_i w_i [A_i, 1]'[A_i, 1], (i + 1, i + 1)."""
+    if not issparse(A):
+        return weighted_gram(_with_ones(A), w)
     sums = inner(A, w[:, None]).T
     top = xp.concat([weighted_gram(A, w), sums.T], axis=1)
     return xp.concat([top, xp.concat([sums, xp.sum(w)[None, None]], axis=1)], axis=0)

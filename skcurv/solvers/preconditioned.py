@@ -134,9 +134,14 @@ def averaged(here, state, recipe):
         return state
     part, updates = here.head(rows(here, recipe.statistics_fraction)), state.updates + 1
     S = columns(part, state, recipe.curvature)
-    statistics = recipe.form.collect(state.statistics, updates, part, S)
+    return replace(state, statistics=recipe.form.collect(state.statistics, updates, part, S), updates=updates)
+
+
+def _renewed(here, state, recipe):
+    """The state with statistics made ready for inversion, and the mean of their diagonal."""
+    statistics = recipe.form.renew(state.statistics, here.theta.dtype)
     mean = float(namespace(here.theta).mean(statistics.diag()))
-    return replace(state, statistics=statistics, updates=updates, mean_curvature=mean)
+    return replace(state, statistics=statistics, mean_curvature=mean)
 
 
 def _rounding_floor(here, state):
@@ -171,7 +176,7 @@ def step(here, state, recipe):
     state = averaged(here, state, recipe)
     due = state.step < 3 or state.step % recipe.period == 0
     if due:
-        state = replace(state, statistics=recipe.form.renew(state.statistics, here.theta.dtype))
+        state = _renewed(here, state, recipe)
     if state.lam is None:
         state = _calibrated(here, state, recipe)
     if due or recipe.rate is not None or not state.models.seen or _in_turn(here, state, MODEL_PERIOD):
