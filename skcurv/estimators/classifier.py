@@ -40,7 +40,7 @@ class CurvatureMLPClassifier(Labelling, BaseCurvatureMLP):
     class_weight : dict, list of dict, "balanced" or None, default=None
         Factors on the sample weights by class.
     batch_size : int or "auto", default="auto"
-        Rows of a mini-batch; "auto" is the solver's choice: 200 for "adam", growing to 1024 for "kfac".
+        Rows of a mini-batch; "auto" is the solver's choice: 200 for "adam", growing to 512 for "kfac".
     max_iter : int, default=200
         Most epochs; with a full batch an epoch is one step.
     tol : float, default=1e-4

@@ -43,7 +43,7 @@ class CurvatureMLPRegressor(ScoringWithOffset, Drawing, BaseCurvatureMLP):
         (identity links); `alpha`, `loss_`, `coefs_` and the loss's numbers are then in those units, predictions in the
         target's.
     batch_size : int or "auto", default="auto"
-        Rows of a mini-batch; "auto" is the solver's choice: 200 for "adam", growing to 1024 for "kfac".
+        Rows of a mini-batch; "auto" is the solver's choice: 200 for "adam", growing to 512 for "kfac".
     max_iter : int, default=200
         Most epochs; with a full batch an epoch is one step.
     tol : float, default=1e-4

@@ -25,8 +25,8 @@ class BlockFisher(BaseEstimator):
 
     where :math:`(\alpha, \mu)` minimise the model of the exact Gauss-Newton matrix with damping :math:`\lambda` over
     :math:`p` and the last update :math:`v`. :math:`\lambda` follows the ratio of actual to predicted decrease. On
-    mini-batches, which double to 1024 rows where the data have more than 512, from 128 or as many as make the first
-    gradient more than noise, the average of the iterates by polynomial decay is validated and returned.
+    mini-batches, which double from 128 rows, or as many as make the first gradient more than noise, to 512, or to the
+    full set of at most 1024, the average of the iterates by polynomial decay is validated and returned.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class BlockFisher(BaseEstimator):
     memory = "3 + 2 (i + 1) of the widest layer, o times that by layer"
 
     def batch_size(self, n):
-        return min(preconditioned.BATCH, n)
+        return preconditioned.batch_size(n)
 
     def first_batch(self, n):
         return preconditioned.first_batch(n)

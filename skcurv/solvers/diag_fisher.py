@@ -24,8 +24,8 @@ class DiagFisher(BaseEstimator):
               \theta \leftarrow \theta + d.
 
     :math:`\lambda` follows the ratio of actual to predicted decrease. When a batch is the full set, the diagonal is
-    exact. On mini-batches, which double to 1024 rows where the data have more than 512, from 128 or as many as make the
-    first gradient more than noise, the average of the iterates by polynomial decay is validated and returned.
+    exact. On mini-batches, which double from 128 rows, or as many as make the first gradient more than noise, to 512,
+    or to the full set of at most 1024, the average of the iterates by polynomial decay is validated and returned.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class DiagFisher(BaseEstimator):
     memory = "5"
 
     def batch_size(self, n):
-        return min(preconditioned.BATCH, n)
+        return preconditioned.batch_size(n)
 
     def first_batch(self, n):
         return preconditioned.first_batch(n)

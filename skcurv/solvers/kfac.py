@@ -36,12 +36,12 @@ class KFAC(BaseEstimator):
 
     where :math:`(\alpha, \mu)` minimise the model of the exact Gauss-Newton matrix with damping :math:`\lambda` over
     :math:`p` and the last update :math:`v`; on mini-batches it is the running mean of such models in directions of
-    length one, which takes in one in each of the first 40 steps and then ever fewer, down to one in 10. The ratio
+    length one, which takes in one in each of the first 10 steps and then ever fewer, down to one in 10. The ratio
     :math:`r`, 1 at first, moves at every fourth refresh to the best of :math:`\{0.6 r, r, r / 0.6\}` by that model.
-    :math:`\lambda` follows the ratio of actual to predicted decrease every 10 steps, at every step when a batch is
-    the full set; then the factors are exact. On mini-batches, which double to 1024 rows where the data have more
-    than 512, from 128 or as many as make the first gradient more than noise, the average of the iterates by
-    polynomial decay is validated and returned.
+    :math:`\lambda` follows the ratio of actual to predicted decrease every 10 steps, at every step when a batch is the
+    full set; then the factors are exact. On mini-batches, which double from 128 rows, or as many as make the first
+    gradient more than noise, to 512, or to the full set of at most 1024, the average of the iterates by polynomial
+    decay is validated and returned.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class KFAC(BaseEstimator):
     memory = "3 + factors"
 
     def batch_size(self, n):
-        return min(preconditioned.BATCH, n)
+        return preconditioned.batch_size(n)
 
     def first_batch(self, n):
         return preconditioned.first_batch(n)

@@ -41,10 +41,10 @@ from .quadratic_model import NOTHING, lengths, solve, stepped, value_of
 
 CURVATURES = ("fisher", "ggn", "empirical-fisher")
 CURVATURE = (lambda s: isinstance(s, str) and s in CURVATURES, f"one of {', '.join(map(repr, CURVATURES))}")
-BATCH, FIRST_BATCH = 1024, 128  # rows of a batch, and in the first epoch, from which they double epoch by epoch
-SMALL = 512  # rows of a set that is one batch from the start
+BATCH, FIRST_BATCH = 512, 128  # rows of a batch, and in the first epoch, from which they double epoch by epoch
+WHOLE = 1024  # rows of a set up to which they double until a batch is the full set
 SAMPLE = 2  # purpose of a draw
-SETTLING = 20  # steps on mini-batches after which there is one more between statistics, and between models
+SETTLING = 5  # steps on mini-batches after which there is one more between statistics, and between models
 STATISTICS_PERIOD = 8  # the most steps from one update of the statistics to the next
 OMEGA = 0.95  # change of lambda a step
 MODEL_PERIOD = 10  # the most steps from one model to the next
@@ -105,9 +105,14 @@ def init(here, seed, damping):
     return State(seed, damping, abs(here.value), here.theta, level=abs(here.value))
 
 
+def batch_size(n):
+    """Rows of a batch in the end."""
+    return n if n <= WHOLE else BATCH
+
+
 def first_batch(n):
     """Rows of a batch in the first epoch."""
-    return n if n <= SMALL else FIRST_BATCH
+    return n if n <= BATCH else FIRST_BATCH
 
 
 def rows(here, fraction):

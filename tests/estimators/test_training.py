@@ -290,7 +290,9 @@ def test_left_alone_batches_grow_and_a_given_size_stays(solver):
     X = np.random.default_rng(0).normal(size=(1500, 2))
     y = X[:, 0] * X[:, 1]
     steps = np.diff([0, *regressor(solver, max_iter=5).fit(X, y).history_["iteration"]])
-    np.testing.assert_array_equal(steps, [12, 6, 3, 2, 2])
+    np.testing.assert_array_equal(steps, [12, 6, 3, 3, 3])
+    whole = np.diff([0, *regressor(solver, max_iter=5).fit(X[:1000], y[:1000]).history_["iteration"]])
+    np.testing.assert_array_equal(whole, [8, 4, 2, 1, 1])
     given = np.diff([0, *regressor(solver, batch_size=500, max_iter=3).fit(X, y).history_["iteration"]])
     np.testing.assert_array_equal(given, [3, 3, 3])
     small = regressor(solver, max_iter=3).fit(X[:500], y[:500])

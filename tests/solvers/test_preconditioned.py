@@ -10,7 +10,7 @@ from skcurv.linalg import Diagonal
 from skcurv.losses import SquaredError
 from skcurv.network import Box
 from skcurv.objective import Objective
-from skcurv.solvers import KFAC, DiagFisher, diag_fisher, kfac, preconditioned
+from skcurv.solvers import KFAC, BlockFisher, DiagFisher, diag_fisher, kfac, preconditioned
 from skcurv.solvers.forms import Averaged
 from skcurv.solvers.quadratic_model import NOTHING
 
@@ -303,3 +303,10 @@ def test_kfac_names_a_layer_too_wide_for_its_memory(monkeypatch):
     monkeypatch.setattr(kfac, "MEMORY_LIMIT", 100)
     with pytest.raises(ValueError, match=r"Layers of \(3, 3, 2\) .* Allowed are .* Reduce"):
         start(problem(case("tanh", "squared_error")), KFAC())
+
+
+@pytest.mark.parametrize("solver", [KFAC(), DiagFisher(), BlockFisher()], ids=lambda solver: solver.name)
+def test_batches_end_with_512_rows_or_the_full_set_of_1024(solver):
+    sizes = [(n, solver.first_batch(n), solver.batch_size(n)) for n in (5, 512, 513, 1024, 1025, 10**6)]
+    assert [first for _, first, _ in sizes] == [5, 512, 128, 128, 128, 128]
+    assert [last for *_, last in sizes] == [5, 512, 513, 1024, 512, 512]
