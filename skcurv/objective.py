@@ -234,7 +234,8 @@ class Point:
         F, Y, w, loss = self.tape.F, self.batch.Y, self.batch.weights, self.objective.loss
         both = getattr(loss, "value_and_grad", None) if self._value is None else None
         slopes, losses = namespace(F).empty_like(F), namespace(F).empty_like(w)
-        for rows in chunks(self.n, max(1, CHUNK // self.k)):  # few enough for the processor's cache
+        few = max(1, CHUNK // self.k) if type(F) is np.ndarray else self.n  # for the processor's cache, not a GPU
+        for rows in chunks(self.n, few):
             if both:
                 losses[rows], unweighted = both(F[rows, ...], Y[rows, ...])
             else:
