@@ -85,7 +85,8 @@ def _kronecker(here, columns, last=None):
     """`kronecker` of columns pulled back, with G of the last layer where it is known."""
     w = here.batch.weights
     xp = namespace(w)
-    A = [_bordered(xp, inputs, w / total(xp, w)) for inputs, _ in columns[0].pairs]
+    shares = w / total(xp, w)
+    A = [_bordered(xp, inputs, shares) for inputs, _ in columns[0].pairs]
     known = [] if last is None else [last]
     G = [_summed(columns, layer, w) for layer in range(len(A) - len(known))] + known
     return Kronecker(here.objective.network.layout, tuple(A), tuple(G))

@@ -3,13 +3,13 @@
 Symbols: P the averaged curvature approximation, g the gradient, v the last update, lambda the damping.
 
 1. statistics: a running mean over batches, from a part of the batch and targets drawn from the model, ever more rarely:
-   step t has its in every step / SETTLING, at the least every STATISTICS_PERIOD; when the batch is the full set, in
-   every step from all rows and, for the Fisher, the exact factor of the loss Hessian
+   about step t every t / SETTLING steps, and at most STATISTICS_PERIOD apart; when the batch is the full set, in every
+   step from all rows and, for the Fisher, the exact factor of the loss Hessian
 2. now and then: P^-1 with damping gamma^2 = r^2 (lambda + l2), as the form damps and inverts itself; where the ratio r
    is searched, the best of {r omega, r, r / omega} by the model
 3. w_1 = -P^-1 g,  w_2 = v;  (alpha, mu) minimise the exact model with damping lambda over d = alpha w_1 + mu w_2.
    On mini-batches it is the running mean of such models in directions of length one (`quadratic_model`), |w_1|^2 being
-   -g'w_1, and |v| Euclidean; it takes in new ones as the statistics do, at the least every MODEL_PERIOD steps.
+   -g'w_1, and |v| Euclidean; it takes in new ones as the statistics do, at most MODEL_PERIOD apart.
    With a fixed rate instead: alpha = rate, cut so that alpha^2 (-g'w_1) keeps the norm constraint, and mu = MOMENTUM
 4. every TEST_PERIOD steps, on the batch's last rows (always, and on all rows, on the full set):
    rho = (f(theta + d) - f(theta)) / m(d); lambda follows rho; d is rejected when f rises. The other steps are judged by
