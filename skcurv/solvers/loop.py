@@ -170,7 +170,7 @@ def _epochs(solver, objective, theta, budget, seed, state, history):
     """Take the steps of one epoch after the other; rho is the last that was tested in an epoch."""
     here, done = None, history.last("epoch")
     if budget.first_batch is not None and not done and budget.first_batch < objective.data.n:
-        history.noise = noise_rows(objective, theta, seed, budget.first_batch)
+        history.noise = noise_rows(objective, theta, seed)
     for epoch in range(done + 1, done + budget.max_iter + 1):
         losses, rows, steps, rho, first = 0.0, 0, 0, NAN, (theta if here is None else here.theta) + 0
         for batch in objective.data.batches(budget.rows(epoch, history.noise), seed, epoch):
