@@ -241,6 +241,15 @@ def test_on_mini_batches_models_and_statistics_are_made_ever_more_rarely(monkeyp
     assert updates == [1, 2, 3, 4, 5, 5, 6, 6, 7, 7, 8]
 
 
+def test_every_step_that_is_tested_has_a_model_of_its_own():
+    """Without one there is no predicted decrease that the actual one could be compared with."""
+    objective, batches = mini_batches()
+    here = objective.point(problem(case("tanh", "squared_error")).theta, batches[0])
+    state = preconditioned.init(here, 0, 1.0)
+    for t in range(0, 1000, preconditioned.TEST_PERIOD):
+        assert preconditioned._in_turn(here, replace(state, step=t), preconditioned.MODEL_PERIOD)
+
+
 def test_a_step_between_models_leaves_what_a_box_holds_where_it_is():
     """Neither the step nor the length of the last one has an entry there."""
     p = problem(case("tanh", "squared_error"))
