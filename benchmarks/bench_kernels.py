@@ -45,7 +45,7 @@ def _data(net, dtype):
 def value_and_grad(net, dtype, leak_kernels=False):
     import numpy as np
 
-    from skcurv.backend import piecewise
+    from skcurv.backend import passes
     from skcurv.data import Data
     from skcurv.losses import MultinomialLogLoss
     from skcurv.network import MLP
@@ -65,14 +65,14 @@ def value_and_grad(net, dtype, leak_kernels=False):
 
     if objective.fused(theta, batch) is None:
         raise RuntimeError("The kernel does not apply to this problem: the benchmark is out of date.")
-    usual = piecewise.LARGE
+    usual = passes.LARGE
 
     def definition():
-        piecewise.LARGE = usual if leak_kernels else math.inf
+        passes.LARGE = usual if leak_kernels else math.inf
         try:
             return evaluate(batch._replace(owned=False))
         finally:
-            piecewise.LARGE = usual
+            passes.LARGE = usual
 
     return lambda: evaluate(batch), definition
 
@@ -160,12 +160,46 @@ def _head(name):
     return pair
 
 
+def combine(net, dtype):
+    """Two vectors as long as the parameters, through the function that the package calls."""
+    import numpy as np
+
+    from skcurv.backend import passes
+
+    p = sum((i + 1) * o for i, o in pairwise(NETS[net][1]))
+    x, y = np.random.default_rng(0).random((2, p)).astype(dtype)
+    return _as_large(passes, lambda: passes.combined(0.9, x, -0.1, y))
+
+
+def logistic_rows(net, dtype):
+    """A batch with as many outputs as the first hidden layer has units."""
+    from skcurv.backend import passes
+
+    F, _, Y = _hidden(net, dtype)
+    return _as_large(passes, lambda: passes.logistic(F, Y))
+
+
+def _as_large(passes, function):
+    """A function of `passes` with every array counted as large, and with none."""
+
+    def with_limit(limit):
+        usual, passes.LARGE = passes.LARGE, limit
+        try:
+            return function()
+        finally:
+            passes.LARGE = usual
+
+    return partial(with_limit, 0), partial(with_limit, math.inf)
+
+
 KERNELS = {
     "value_and_grad": value_and_grad,
     BESIDE: partial(value_and_grad, leak_kernels=True),
     "adam": adam,
     "bias_leak": bias_leak,
     "gate_leak": gate_leak,
+    "combine": combine,
+    "logistic_rows": logistic_rows,
     "_layer_gradient": _layer_gradient,
     **{name: _head(name) for name in HEADS},
 }
@@ -203,10 +237,12 @@ def block(kernel, net, dtype, side):
 
 def used(kernel, net):
     """Whether the package uses the kernel at this size, other than inside `value_and_grad`."""
-    from skcurv.backend.piecewise import LARGE
+    from skcurv.backend.passes import LARGE
 
     n, sizes = NETS[net]
-    return not kernel.startswith("_") and kernel != BESIDE and not (kernel.endswith("_leak") and n * sizes[1] < LARGE)
+    entries = {"bias_leak": n * sizes[1], "logistic_rows": n * sizes[1]}
+    entries |= {"gate_leak": n * sizes[1], "combine": sum((i + 1) * o for i, o in pairwise(sizes))}
+    return not kernel.startswith("_") and kernel != BESIDE and entries.get(kernel, math.inf) > LARGE
 
 
 def measured(kernel, net, dtype, processes, rounds):

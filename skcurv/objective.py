@@ -213,8 +213,10 @@ class Point:
     @property
     def full_grad(self):
         if self._full_grad is None:
-            cotangents = self.objective.network.pullback(self.tape, self.loss_grad)
-            self._full_grad = cotangents.total() + self.penalty_grad
+            total = self.objective.network.pullback(self.tape, self.loss_grad).total()
+            if self.objective.penalises:
+                total += self.penalty_grad
+            self._full_grad = total
         return self._full_grad
 
     @property
@@ -233,16 +235,11 @@ class Point:
         """The weighted loss gradients in output space, (n, k); with them the value, where the loss gives both."""
         F, Y, w, loss = self.tape.F, self.batch.Y, self.batch.weights, self.objective.loss
         both = getattr(loss, "value_and_grad", None) if self._value is None else None
-        slopes, losses = namespace(F).empty_like(F), namespace(F).empty_like(w)
-        few = max(1, CHUNK // self.k) if type(F) is np.ndarray else self.n  # for the processor's cache, not a GPU
-        for rows in chunks(self.n, few):
-            if both:
-                losses[rows], unweighted = both(F[rows, ...], Y[rows, ...])
-            else:
-                unweighted = loss.grad(F[rows, ...], Y[rows, ...])
-            slopes[rows, ...] = w[rows][:, None] * unweighted
-        if both:
-            self._value = self._mean(losses)
+        if not both:
+            return w[:, None] * loss.grad(F, Y)
+        losses, slopes = both(F, Y)
+        self._value = self._mean(losses)
+        slopes *= w[:, None]
         return slopes
 
     def pullback(self, V):

@@ -89,6 +89,29 @@ def gate_leak(V, A, leak):
 
 
 @_kernel
+def combine(a, x, b, y, out):
+    """out <- a x + b y. Definition: `backend.passes.combined`."""
+    for j in range(x.shape[0]):
+        out[j] = a * x[j] + b * y[j]
+
+
+@_kernel
+def logistic_rows(F, Y, E, L, losses):
+    """Row sums and slopes of the log-loss from E = exp(-|F|), which the slopes replace, and L = log(1 + E).
+
+    Definition: `backend.passes.logistic`.
+    """
+    zero, one = F.dtype.type(0), F.dtype.type(1)
+    for r in range(F.shape[0]):
+        loss = zero
+        for c in range(F.shape[1]):
+            f, y, small = F[r, c], Y[r, c], E[r, c]
+            loss += max(f, zero) + L[r, c] - y * f
+            E[r, c] = (one if f > 0 else small) / (one + small) - y
+        losses[r] = loss
+
+
+@_kernel
 def _layer_gradient(A, D, W, l2, gW, gb):
     np.dot(A.T, D, gW)
     penalty = 0.0

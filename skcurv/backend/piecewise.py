@@ -1,23 +1,12 @@
-"""Piecewise-linear activations on arrays that the caller hands over and that may be changed in place.
-
-The array expressions are the definitions; on large NumPy arrays the compiled loops of `fused` do the same in one pass.
-Below that size they would save less than loading the compiler costs.
-"""
-
-import numpy as np
+"""Piecewise-linear activations on arrays that the caller hands over and that may be changed in place."""
 
 from .namespace import namespace
-
-LARGE = 2**17  # entries above which a compiled pass pays
-
-
-def _compiled(x):
-    return type(x) is np.ndarray and x.size > LARGE and x.flags.c_contiguous
+from .passes import large
 
 
 def activate(Z, b, leak):
     """max(z, 0) + leak min(z, 0) of z = Z + b, for Z (n, o) that is not needed any more and 0 <= leak <= 1."""
-    if _compiled(Z):
+    if large(Z):
         from .fused import bias_leak
 
         bias_leak(Z, b, Z.dtype.type(leak))
@@ -33,7 +22,7 @@ def gate(V, a, leak):
     """V where a > 0, else leak V, for V (n, o) that is not needed any more: the product with the activation's slope."""
     if leak == 1:
         return V
-    if _compiled(V) and _compiled(a):
+    if large(V) and large(a):
         from .fused import gate_leak
 
         gate_leak(V, a, V.dtype.type(leak))

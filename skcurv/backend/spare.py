@@ -1,4 +1,4 @@
-"""Products and rows in arrays of earlier steps that nothing refers to any more.
+"""Products, rows and sums in arrays of earlier steps that nothing refers to any more.
 
 A new array of a megabyte costs as much as a quarter of the product that fills it, for the system hands out its pages
 one by one. A step makes the same arrays as the one before.
@@ -40,6 +40,25 @@ class Spare:
             np.multiply(dense(A)[:, :, None], G[:, None, :], out=block[:, :-1, :])
             block[:, -1, :] = G
         return R
+
+    def total(self, pairs):
+        """The sum over rows of vec([A, 1] G') of all pairs of NumPy arrays A (n, i), or CSR, and G (n, o), joined.
+
+        A sum of G by BLAS would be faster, but its last digit depends on where G lies in memory.
+        """
+        p, end = sum((A.shape[1] + 1) * G.shape[1] for A, G in pairs), 0
+        make = np.empty if p < LEAST else self._array
+        total = make((p,), np.result_type(*(M.dtype for pair in pairs for M in pair)))
+        for A, G in pairs:
+            i, o = A.shape[1], G.shape[1]
+            start, end = end, end + (i + 1) * o
+            block = total[start:end].reshape(i + 1, o)
+            if type(A) is np.ndarray:
+                np.matmul(A.T, G, out=block[:-1, :])
+            else:
+                block[:-1, :] = A.T @ G
+            np.sum(G, axis=0, out=block[-1, :])
+        return total
 
     def _array(self, shape, dtype):
         for array in self._arrays:

@@ -13,7 +13,10 @@ A 1 x 1 factor g takes none of it, for then A (x) g + d I = (A + d / g I) (x) g 
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from ..backend.namespace import namespace, positive, total
+from ..backend.passes import combined
 from .ekfac import EKFAC
 from .inverse import inverse
 
@@ -39,8 +42,13 @@ class Kronecker:
         return self.layout.join([function(layer, V) for layer, V in enumerate(blocks)])
 
     def mv(self, v):
-        """vec(A V G) by layer."""
-        return self._join(v, lambda layer, V: _times(self.A[layer] @ V, self.G[layer]))
+        """vec(A V G) by layer, on NumPy with each block made in its place."""
+        if namespace(v) is not np:
+            return self._join(v, lambda layer, V: _times(self.A[layer] @ V, self.G[layer]))
+        out = np.empty(v.shape, np.result_type(v, *self.A, *self.G))
+        for A, V, G, block in zip(self.A, self.layout.blocks(v), self.G, self.layout.blocks(out), strict=True):
+            _times(A @ V, G, out=block)
+        return out
 
     @cached_property
     def _spectra(self):
@@ -99,7 +107,7 @@ class Kronecker:
         """Exponential averaging of each factor."""
 
         def mix(old, fresh):
-            return tuple(decay * M + (1 - decay) * N for M, N in zip(old, fresh, strict=True))
+            return tuple(combined(decay, M, 1 - decay, N) for M, N in zip(old, fresh, strict=True))
 
         return Kronecker(self.layout, mix(self.A, new.A), mix(self.G, new.G))
 
@@ -148,6 +156,7 @@ def _eigh(xp, M):
     return xp.linalg.eigh(M) if M.ndim == 2 else (M, xp.eye(M.shape[0], dtype=M.dtype))
 
 
-def _times(V, G):
+def _times(V, G, **where):
     """V G."""
-    return V @ G if G.ndim == 2 else V * G
+    xp = namespace(V)
+    return (xp.matmul if G.ndim == 2 else xp.multiply)(V, G, **where)

@@ -13,6 +13,7 @@ from numbers import Real
 from sklearn.base import BaseEstimator
 
 from ..backend.namespace import by_columns, namespace, sigmoid, softplus
+from ..backend.passes import logistic
 from .probabilities import check_simplex, check_unit, frequencies, one_hot_draws
 
 
@@ -81,9 +82,7 @@ class BernoulliLogLoss:
 
     def value_and_grad(self, F, Y):
         """Both, with `softplus` and `sigmoid` of one exponential."""
-        xp = namespace(F)
-        low, E = xp.minimum(F, xp.zeros_like(F)), xp.exp(-xp.abs(F))
-        return xp.sum(F - low + xp.log1p(E) - Y * F, axis=1), xp.exp(low) / (1 + E) - Y
+        return logistic(F, Y)
 
     def hessp(self, F, Y, V):
         """s (1 - s) V, (n, k)."""

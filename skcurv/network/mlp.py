@@ -53,10 +53,11 @@ class LayerPairs(NamedTuple):
 
     def total(self):
         """The sum over rows (p,): J'V, the gradient when V holds weighted loss gradients."""
-        xp = namespace(self.pairs[0][1])
-        parts = []
-        for A, G in self.pairs:  # a sum by BLAS would be faster, but its last digit depends on where G lies in memory
-            parts += [xp.reshape(self.spare.product(A.T, G), (-1,)), xp.sum(G, axis=0)]
+        xp, parts = self.namespace, []
+        if xp is np:
+            return self.spare.total(self.pairs)
+        for A, G in self.pairs:
+            parts += [xp.reshape(A.T @ G, (-1,)), xp.sum(G, axis=0)]
         return xp.concat(parts)
 
     def squares(self):

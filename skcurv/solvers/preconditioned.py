@@ -34,6 +34,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend.namespace import finite, namespace, rounding
+from ..backend.passes import combined
 from ..curvature import empirical_fisher, ggn, sampled_fisher, slopes_and_gram
 from .damping import gain_ratio, martens, negligible
 from .protocol import NAN, Report, generator
@@ -204,7 +205,7 @@ def _trusted(here, state):
     """The state that trusts these parameters, and has them in the running mean of the loss and in the average."""
     level = (1 - FRESH) * state.level + FRESH * min(here.value, CEILING * state.level)
     share = 1.0 if state.average is None else (1 + TAIL) / (state.step + 1 + TAIL)
-    average = here.theta if share >= 1 else state.average + share * (here.theta - state.average)
+    average = here.theta if share >= 1 else combined(1 - share, state.average, share, here.theta)
     rejections = state.rejections if here.theta is state.safe else 0
     return replace(state, safe=here.theta, level=level, average=average, rejections=rejections)
 
@@ -220,7 +221,7 @@ def _repeated(here, state, recipe):
     inverse = state.inverse if lazy else _inverse(here, state, recipe, state.ratio)
     w, v = inverse.mv(here.grad), here.restricted(state.v)
     alpha, mu = map(float, state.models.c / lengths(here.grad, w, v))
-    return (state if lazy else replace(state, inverse=inverse)), alpha, mu * v - alpha * w, 0.0
+    return (state if lazy else replace(state, inverse=inverse)), alpha, combined(mu, v, -alpha, w), 0.0
 
 
 def _proposed(here, state, recipe, due):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skcurv.backend import piecewise
+from skcurv.backend import passes, piecewise
 
 from ..cases import NETWORKS, case, problem
 
@@ -23,7 +23,7 @@ def _both(function, monkeypatch):
     """What the array expression and what the compiled pass give."""
     results = []
     for large in (2**62, 1):
-        monkeypatch.setattr(piecewise, "LARGE", large)
+        monkeypatch.setattr(passes, "LARGE", large)
         with np.errstate(invalid="ignore"):  # 0 times infinity
             results.append(function())
     return results
@@ -52,7 +52,7 @@ def test_gate(leak, dtype, monkeypatch):
 
 
 @dtypes
-@pytest.mark.parametrize("rows", [4, piecewise.LARGE // 8 + 1])
+@pytest.mark.parametrize("rows", [4, passes.LARGE // 8 + 1])
 def test_only_the_first_array_may_change(dtype, rows):
     b, a = np.full(8, -2, dtype), np.full((rows, 8), -1, dtype)
     np.testing.assert_array_equal(piecewise.activate(np.ones((rows, 8), dtype), b, 0.01), dtype(0.01) * dtype(-1))

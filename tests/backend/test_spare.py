@@ -5,6 +5,8 @@ import scipy.sparse
 
 from skcurv.backend.spare import LEAST, MOST, Spare
 
+from ..cases import assert_close
+
 N = 256
 RNG = np.random.default_rng(0)
 
@@ -81,3 +83,22 @@ def test_rows_are_outer_products_with_a_one_appended(form, n, dtype):
         del R
     assert len(spare._arrays) == (n > 3)
     assert n == 3 or len(places) == 1
+
+
+@pytest.mark.parametrize("form", [np.asarray, scipy.sparse.csr_matrix], ids=["dense", "csr"])
+@pytest.mark.parametrize("i", [2, LEAST // 3])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_totals_are_products_with_a_one_appended(form, i, dtype):
+    """(i + 1) x 3 and (3 + 1) x 1 entries, in the place of the last ones once these are gone."""
+    spare, places, n = Spare(), set(), 4
+    for _ in range(3):
+        A, G, B, H = (RNG.normal(size=(n, columns)).astype(dtype) for columns in (i, 3, 3, 1))
+        total = spare.total([(form(A), G), (B, H)])
+        assert total.dtype == dtype
+        blocks = [np.vstack([U.T @ V, V.sum(axis=0)]) for U, V in ((A, G), (B, H))]
+        expected = np.concatenate([block.ravel() for block in blocks])
+        assert_close(total, expected, n, dtype, scale=np.abs(A).max() * np.abs(G).max())
+        places.add(total.ctypes.data)
+        del total
+    assert len(spare._arrays) == (i > 2)
+    assert i == 2 or len(places) == 1
