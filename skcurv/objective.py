@@ -251,6 +251,10 @@ class Point:
         """J u (n, k)."""
         return self.objective.network.pushforward(self.tape, self.restricted(u))
 
+    def pushforward_output(self, u):
+        """J u (n, k) with the entries of u (p,) in the output layer alone."""
+        return self.objective.network.pushforward_output(self.tape, self.restricted(u))
+
     def second_order(self, V, u):
         """(sum_i V_i . d2 F_i / d theta^2) u (p,)."""
         return self.restricted(self.objective.network.second_order(self.tape, V, self.restricted(u)))

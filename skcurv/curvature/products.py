@@ -29,16 +29,22 @@ def hessian_product(here, u):
     return here.pullback(V).total() + bend + here.objective.shift(here.theta) * u
 
 
-def slopes_and_gram(here, directions, lam=0.0):
-    """The float64 vector g'u_i and matrix u_i' (GGN + lam I) u_j for directions u_i (p,), by forward products alone."""
+def slopes_and_gram(here, directions, lam=0.0, ends=()):
+    """The float64 vector g'u_i and matrix u_i' (GGN + lam I) u_j by forward products alone.
+
+    The u_i are the directions (p,), and then the parts of `ends` (p,) that are in the output layer.
+    """
     xp, loss, batch, F = namespace(here.theta), here.objective.loss, here.batch, here.tape.F
-    images = [here.pushforward(u) for u in directions]
+    images = [*map(here.pushforward, directions), *map(here.pushforward_output, ends)]
     halves = [batch.weights[:, None] * loss.ggnp(F, batch.Y, Ju) for Ju in images]
     drive, weights = here.loss_grad, here.objective.shift(here.theta) + lam
+    vectors, spans = [*directions, *ends], [slice(None)] * len(directions)
+    spans += [here.objective.network.layout.output] * len(ends)
     b, M = np.empty(len(images)), np.empty((len(images), len(images)))
-    for i, (u, Ju) in enumerate(zip(directions, images, strict=True)):
-        b[i] = dot(xp, drive, Ju) + dot(xp, here.penalty_grad, u)
-        weighted = weights * u
+    for i, (span, Ju) in enumerate(zip(spans, images, strict=True)):
+        u = vectors[i][span]
+        b[i] = dot(xp, drive, Ju) + dot(xp, here.penalty_grad[span], u)
+        weighted = weights[span] * u
         for j, half in enumerate(halves[: i + 1]):
-            M[i, j] = M[j, i] = dot(xp, Ju, half) + dot(xp, weighted, directions[j])
+            M[i, j] = M[j, i] = dot(xp, Ju, half) + dot(xp, weighted, vectors[j][span])
     return b, M

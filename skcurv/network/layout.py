@@ -26,6 +26,11 @@ class Layout:
         self.slices = tuple(slice(a, b) for a, b in pairwise(starts))
         self.size = starts[-1]
 
+    @property
+    def output(self):
+        """The output layer's slice, None where there is no other layer."""
+        return self.slices[-1] if len(self.slices) > 1 else None
+
     def block(self, theta, layer):
         """The layer's block (i + 1, o), a view of theta."""
         return namespace(theta).reshape(theta[self.slices[layer]], self.shapes[layer])

@@ -151,6 +151,10 @@ class MLP:
                 RA = phi[layer].chain(tangent, tape.Z[layer], tape.A[layer + 1])
         return tangent
 
+    def pushforward_output(self, tape, u):
+        """J u (n, k) with the entries of u (p,) in the output layer alone."""
+        return self._tangent(tape, u, len(self._phi), None)
+
     def _tangent(self, tape, u, layer, RA):
         """R{Z_l} from R{A_l}, which is None for the inputs."""
         U = self.layout.block(u, layer)

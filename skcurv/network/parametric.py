@@ -21,6 +21,7 @@ class FlatLayout(NamedTuple):
     sizes: tuple
     shapes: tuple = ()
     slices: tuple = ()
+    output: Any = None
 
     def penalised(self, theta):
         """Ones (p,)."""

@@ -9,7 +9,8 @@ Symbols: P the averaged curvature approximation, g the gradient, v the last upda
    is searched, the best of {r omega, r, r / omega} by the model
 3. w_1 = -P^-1 g,  w_2 = v;  (alpha, mu) minimise the exact model with damping lambda over d = alpha w_1 + mu w_2.
    On mini-batches it is the running mean of such models in directions of length one (`quadratic_model`), |w_1|^2 being
-   -g'w_1, and |v| Euclidean; it takes in new ones as the statistics do, at most MODEL_PERIOD apart.
+   -g'w_1, and |v| Euclidean; it takes in new ones as the statistics do, at most MODEL_PERIOD apart. Late ones may make
+   the step longer in the output layer: d = alpha w_1 + mu w_2 + beta e, e being w_1 there and 0 elsewhere.
    With a fixed rate instead: alpha = rate, cut so that alpha^2 (-g'w_1) keeps the norm constraint, and mu = MOMENTUM
 4. every TEST_PERIOD steps, on the batch's last rows (always, and on all rows, on the full set):
    rho = (f(theta + d) - f(theta)) / m(d); lambda follows rho; d is rejected when f rises. The other steps are judged by
@@ -219,9 +220,19 @@ def _repeated(here, state, recipe):
     """What `_proposed` gives, by the models so far and with no value of one."""
     lazy = recipe.form.lazy
     inverse = state.inverse if lazy else _inverse(here, state, recipe, state.ratio)
-    w, v = inverse.mv(here.grad), here.restricted(state.v)
-    alpha, mu = map(float, state.models.c / lengths(here.grad, w, v))
-    return (state if lazy else replace(state, inverse=inverse)), alpha, combined(mu, v, -alpha, w), 0.0
+    w, v, output = inverse.mv(here.grad), here.restricted(state.v), here.objective.network.layout.output
+    c = state.models.c / lengths(here.grad, w, v, output)
+    alpha, d = _along(-w, v, c, output)
+    return (state if lazy else replace(state, inverse=inverse)), alpha, d, 0.0
+
+
+def _along(w, v, c, output):
+    """alpha, and the step alpha w + mu v, with beta w more in the output layer, for c = (alpha, mu) or with beta."""
+    alpha, mu, *beta = map(float, c)
+    d = combined(alpha, w, mu, v)
+    if beta and beta[0]:
+        d[output] += beta[0] * w[output]
+    return alpha, d
 
 
 def _proposed(here, state, recipe, due):
@@ -234,18 +245,24 @@ def _proposed(here, state, recipe, due):
         inverses = [_inverse(here, state, recipe, ratio) for ratio in ratios]
     fresh = [-inverse.mv(here.grad) for inverse in inverses]
     old = [] if state.v is None else [here.restricted(state.v)]
-    b, M = slopes_and_gram(here.head(rows(here, recipe.model_fraction)), [*fresh, *old], state.lam)
-    best = min((_candidate(recipe, i, len(fresh), b, M) for i in range(len(fresh))), key=lambda found: found[1])
-    chosen, predicted, c, b, M = best
+    smooth, output = bool(old) and not here.whole and recipe.rate is None, here.objective.network.layout.output
+    ends = fresh if smooth and output else []
+    b, M = slopes_and_gram(here.head(rows(here, recipe.model_fraction)), [*fresh, *old], state.lam, ends)
+    n, two = len(fresh), len(fresh) + len(old)
+    candidates = (_candidate(recipe, i, n, b[:two], M[:two, :two]) for i in range(n))
+    chosen, predicted, c = min(candidates, key=lambda found: found[1])
     state = replace(state, inverse=inverses[chosen], ratio=ratios[chosen])
-    if old and not here.whole and recipe.rate is None:
-        s = lengths(here.grad, fresh[chosen], old[0])
+    if not old:
+        return state, float(c[0]), float(c[0]) * fresh[chosen], predicted
+    if smooth:
+        kept = [chosen, n, *([two + chosen] if ends else [])]
+        b, M = b[kept], M[np.ix_(kept, kept)]
+        s = lengths(here.grad, fresh[chosen], old[0], output)
         state = replace(state, models=state.models.taking_in(b, M, s))
         c = state.models.c / s
         predicted = value_of(b, M, c)
-    c = tuple(map(float, c))
-    d = sum((a * w for a, w in zip(c[1:], old, strict=True)), c[0] * fresh[chosen])
-    return state, c[0], d, predicted
+    alpha, d = _along(fresh[chosen], old[0], c, output)
+    return state, alpha, d, predicted
 
 
 def _in_range(ratio):
@@ -253,12 +270,12 @@ def _in_range(ratio):
 
 
 def _candidate(recipe, i, n, b, M):
-    """(i, m(d), c, b, M) of fresh direction i of n and the old one, if there is one; m(d) = inf for no number."""
+    """(i, m(d), c) of fresh direction i of n and the old one, if there is one; m(d) = inf for no number."""
     kept = [i, *range(n, len(b))]
     b, M = b[kept], M[np.ix_(kept, kept)]
     fixed = recipe.rate is not None
     c, predicted = stepped(b, M, recipe.rate, MOMENTUM, recipe.norm_constraint) if fixed else solve(b, M)
-    return i, predicted if math.isfinite(predicted) else math.inf, c, b, M
+    return i, predicted if math.isfinite(predicted) else math.inf, c
 
 
 def _calibrated(here, state, recipe):

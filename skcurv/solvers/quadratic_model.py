@@ -10,8 +10,17 @@ they make preconditioned conjugate gradients. Slopes b and curvature M come from
 batch and the curvature of a part of it, rows that drive the one can be missing in the other, and the step explodes.
 
 On few rows b and M are noisy, and what they say changes slowly once directions have a length s_i of one: `Smoothed` has
-the running means of b_i / s_i and M_ij / (s_i s_j) over the models so far and the minimum c_hat of their model; any two
+the running means of b_i / s_i and M_ij / (s_i s_j) over the models so far and the minimum c_hat of their model; any
 directions of lengths s then take c_i = c_hat_i / s_i, whether they have been in a model or not.
+
+A third direction there is e, the preconditioned gradient in the output layer alone. A preconditioner that takes layers
+for independent makes steps of many hidden layers too long together, and one length for all has to pay for it in the
+output layer too. With d = alpha w + mu v + beta e,
+
+    beta = SHARE max(0, minimum over the three) from the OWN-th model on, else 0:
+
+a beta below 0 is noise, as with few outputs, where e and the rest of w move the same numbers. Where it is 0, alpha and
+mu are those of the two.
 """
 
 import math
@@ -23,6 +32,8 @@ from ..backend.namespace import dot, namespace
 from ..curvature import slopes_and_gram
 
 MEMORY = 0.8  # decay of the means
+OWN = 25  # models from which the output layer may have a length of its own: sooner, nets on tables learn worse
+SHARE = 1 / 2  # of what the model says it should be longer
 
 
 def solve(b, M):
@@ -54,14 +65,17 @@ def stepped(b, M, rate, mu, norm_constraint):
     return c, value_of(b, M, c)
 
 
-def lengths(g, w, v):
-    """|w| = |g'w|^(1/2) for w = -P^-1 g in the metric of P, and |v|, as (2,); 1 where it is 0."""
-    xp = namespace(g)
-    return np.array([math.sqrt(abs(dot(xp, x, y))) or 1.0 for x, y in ((g, w), (v, v))])
+def lengths(g, w, v, output=None):
+    """|w| = |g'w|^(1/2) for w = -P^-1 g in the metric of P, |v|, and |w| in the output layer; 1 where it is 0."""
+    pairs = [(g, w), (v, v)] + ([] if output is None else [(g[output], w[output])])
+    return np.array([math.sqrt(abs(dot(namespace(g), x, y))) or 1.0 for x, y in pairs])
 
 
 class Smoothed(NamedTuple):
-    """Running means of b (r,) and M (r, r) in directions of length one, their minimum c (r,), how many are in them."""
+    """Running means of b (r,) and M (r, r) in directions of length one, the step c (r,) in them, how many are in them.
+
+    The directions are w and v, or w, v and e.
+    """
 
     b: Any
     M: Any
@@ -71,9 +85,20 @@ class Smoothed(NamedTuple):
     def taking_in(self, b, M, s):
         """The means with the model of directions of lengths s (r,) in them."""
         b, M = b / s, M / np.outer(s, s)
-        share = max(1 - MEMORY, 1 / (self.seen + 1))
+        seen = self.seen + 1
+        share = max(1 - MEMORY, 1 / seen)
         b, M = self.b + share * (b - self.b), self.M + share * (M - self.M)
-        return Smoothed(b, M, solve(b, M)[0], self.seen + 1)
+        return Smoothed(b, M, _step(b, M, seen), seen)
+
+
+def _step(b, M, seen):
+    """The coefficients of w and v, and where there is an e, SHARE of its own unless that is below 0 or too early."""
+    c = solve(b, M)[0]
+    if len(b) == 2:
+        return c
+    if seen >= OWN and c[2] > 0:
+        return c * [1, 1, SHARE]
+    return np.append(solve(b[:2], M[:2, :2])[0], 0.0)
 
 
 NOTHING = Smoothed(0.0, 0.0, None, 0)

@@ -42,6 +42,13 @@ def test_pushforward_is_the_directional_derivative(name):
     assert_close_to_difference((ahead - behind) / (2 * STEP), exact, scale=10 * np.abs(exact).max())
 
 
+def test_pushforward_of_the_output_layer_leaves_the_others_out(name):
+    p, network, tape, _, u = _setting(name)
+    last = np.where(np.arange(p.theta.size) >= network.layout.slices[-1].start, u, 0)
+    assert_close(network.pushforward_output(tape, u), network.pushforward(tape, last), 30 * p.theta.size)
+    assert network.layout.output == (network.layout.slices[-1] if len(p.case.sizes) > 2 else None)
+
+
 def test_pullback_rows_squares_and_total(name):
     p, network, tape, V, _ = _setting(name)
     rows = np.einsum("nk,nkp->np", V, oracles.jacobian(p.case, p.theta, p.X))

@@ -10,7 +10,7 @@ from skcurv.linalg import Diagonal
 from skcurv.losses import SquaredError
 from skcurv.network import Box
 from skcurv.objective import Objective
-from skcurv.solvers import KFAC, BlockFisher, DiagFisher, diag_fisher, kfac, preconditioned
+from skcurv.solvers import KFAC, BlockFisher, DiagFisher, diag_fisher, kfac, preconditioned, quadratic_model
 from skcurv.solvers.forms import Averaged
 from skcurv.solvers.quadratic_model import NOTHING
 
@@ -213,9 +213,13 @@ def test_a_batch_that_is_as_bad_for_the_trusted_parameters_rejects_nothing(solve
     assert preconditioned._exploded(high.at(100 * state.safe), state)
 
 
+@pytest.mark.parametrize("own", [1, quadratic_model.OWN])
 @pytest.mark.parametrize("structure", ["kron", "ekfac"])
-def test_on_mini_batches_models_and_statistics_are_made_ever_more_rarely(monkeypatch, structure):
-    (objective, batches), asked = mini_batches(), []
+def test_on_mini_batches_models_and_statistics_are_made_ever_more_rarely(monkeypatch, structure, own):
+    """And every step is what the models so far say, from the `own`-th on with a length of its own for the output."""
+    (objective, batches), asked, beta = mini_batches(), [], []
+    monkeypatch.setattr(quadratic_model, "OWN", own)
+    output = np.arange(objective.network.layout.size) >= objective.network.layout.slices[-1].start
     theta = problem(case("tanh", "squared_error")).theta
     model = preconditioned.slopes_and_gram
     monkeypatch.setattr(preconditioned, "SETTLING", 2)
@@ -233,12 +237,15 @@ def test_on_mini_batches_models_and_statistics_are_made_ever_more_rarely(monkeyp
         if t:
             w, c = state.inverse.mv(before.grad), state.models.c
             alpha, mu = c[0] / np.sqrt(before.grad @ w), c[1] / np.linalg.norm(v)
+            beta.append(c[2] / np.sqrt(before.grad @ (output * w)))
             assert report.step_length == pytest.approx(alpha, rel=1e-12)
-            assert_close(state.v, mu * v - alpha * w, 10)
+            assert_close(state.v, mu * v - (alpha + beta[-1] * output) * w, 10)
     assert sorted(set(asked)) == [0, 1, 2, 3, 4, 6, 9]
     assert [t for t in range(1, 11) if models[t] is not models[t - 1]] == [1, 2, 3, 4, 6, 9]
     assert [model.seen for model in models] == [0, 1, 2, 3, 4, 4, 5, 5, 5, 6, 6]
     assert updates == [1, 2, 3, 4, 5, 5, 6, 6, 7, 7, 8]
+    assert min(beta) >= 0
+    assert (max(beta) > 0) == (own == 1)
 
 
 def test_every_step_that_is_tested_has_a_model_of_its_own():
@@ -250,8 +257,9 @@ def test_every_step_that_is_tested_has_a_model_of_its_own():
         assert preconditioned._in_turn(here, replace(state, step=t), preconditioned.MODEL_PERIOD)
 
 
-def test_a_step_between_models_leaves_what_a_box_holds_where_it_is():
+def test_a_step_between_models_leaves_what_a_box_holds_where_it_is(monkeypatch):
     """Neither the step nor the length of the last one has an entry there."""
+    monkeypatch.setattr(quadratic_model, "OWN", 1)
     p = problem(case("tanh", "squared_error"))
     plain, g = p.objective(), oracles.gradient(p)
     held = (np.arange(g.size) % 3 == 0) & (g > 0)
@@ -260,14 +268,16 @@ def test_a_step_between_models_leaves_what_a_box_holds_where_it_is():
     v, P = np.random.default_rng(0).normal(size=g.size), Diagonal(np.linspace(1, 2, g.size))
     assert held.any()
     assert (v[held] != 0).all()
-    models = NOTHING.taking_in(np.array([-1.0, -2.0]), np.array([[2.0, 0.5], [0.5, 1.0]]), np.ones(2))
+    models = NOTHING.taking_in(np.array([-1.0, -2.0, -1.0]), np.eye(3) + 0.25, np.ones(3))
     state = replace(preconditioned.init(here, 0, 1.0), v=v, inverse=P, models=models)
     recipe = preconditioned.Recipe(Averaged(None), "fisher", 1.0, 1.0)
     _, alpha, d, _ = preconditioned._repeated(here, state, recipe)
     w, u = P.mv(here.grad), np.where(held, 0, v)
     np.testing.assert_array_equal(d[held], 0)
     assert alpha == pytest.approx(models.c[0] / np.sqrt(here.grad @ w))
-    assert_close(d, models.c[1] / np.linalg.norm(u) * u - alpha * w, 10)
+    e = np.where(np.arange(g.size) >= plain.network.layout.slices[-1].start, w, 0)
+    assert models.c[2] > 0
+    assert_close(d, models.c[1] / np.linalg.norm(u) * u - alpha * w - models.c[2] / np.sqrt(here.grad @ e) * e, 20)
 
 
 @both

@@ -53,6 +53,16 @@ def test_a_direction_that_is_not_finite_gives_nan(trouble):
     assert np.isnan(predicted)
 
 
+@pytest.mark.parametrize("name", [name for name, c in CASES.items() if len(c.sizes) > 2])
+def test_ends_are_directions_with_nothing_below_the_output_layer(name):
+    p, c = problem(CASES[name]), CASES[name]
+    u, v = np.random.default_rng(0).normal(size=(2, p.theta.size))
+    e = np.where(np.arange(p.theta.size) >= c.network.layout.slices[-1].start, [u, v], 0)
+    found = slopes_and_gram(p.point(), [u, v], 0.3, [u, v])
+    for ours, theirs in zip(found, slopes_and_gram(p.point(), [u, v, *e], 0.3), strict=True):
+        assert_close(ours, theirs, 20 * p.theta.size * p.Y.size, scale=1 + np.abs(theirs).max())
+
+
 def models(count):
     """b, M and lengths of the models of `count` pairs of directions."""
     p, rng = problem(case("two layers", "multinomial")), np.random.default_rng(0)
@@ -97,6 +107,35 @@ def test_smoothed_models_are_a_flat_and_then_a_decaying_mean():
         np.testing.assert_allclose(smoothed.c, -np.linalg.solve(smoothed.M, smoothed.b), rtol=1e-9)
 
 
+def _three(beta):
+    """b and M (3, 3) of directions whose minimum has beta as the third coefficient."""
+    R = np.random.default_rng(0).normal(size=(4, 3))
+    M = R.T @ R
+    return -M @ np.array([0.5, 0.25, beta]), M
+
+
+@pytest.mark.parametrize("beta", [0.5, -0.5])
+def test_the_output_layer_is_longer_by_a_share_of_what_late_models_say_and_never_shorter(beta):
+    """Without that, the step is the minimum over the other two directions."""
+    b, M = _three(beta)
+    two, smoothed, found = solve(b[:2], M[:2, :2])[0], NOTHING, []
+    for _ in range(quadratic_model.OWN + 1):
+        smoothed = smoothed.taking_in(b, M, np.ones(3))
+        found.append(smoothed.c)
+    early, late = found[:-2], found[-2:]
+    assert len(early) == quadratic_model.OWN - 1
+    for c in early if beta > 0 else found:
+        np.testing.assert_allclose(c, [*two, 0], rtol=1e-12)
+    for c in late if beta > 0 else []:
+        np.testing.assert_allclose(c, [0.5, 0.25, quadratic_model.SHARE * beta], rtol=1e-10)
+
+
+def test_a_model_of_three_directions_that_is_not_finite_gives_no_step():
+    b, M = _three(1.0)
+    smoothed = NOTHING._replace(seen=quadratic_model.OWN).taking_in(np.nan * b, M, np.ones(3))
+    assert np.isnan(smoothed.c[:2]).all()
+
+
 def test_lengths_are_those_in_the_metric_of_the_preconditioner_and_euclidean():
     rng = np.random.default_rng(0)
     g, v, R = rng.normal(size=5), rng.normal(size=5), rng.normal(size=(5, 5))
@@ -104,6 +143,7 @@ def test_lengths_are_those_in_the_metric_of_the_preconditioner_and_euclidean():
     w = -np.linalg.solve(P, g)
     np.testing.assert_allclose(lengths(g, w, v), [np.sqrt(w @ P @ w), np.linalg.norm(v)], rtol=1e-12)
     np.testing.assert_allclose(lengths(g, 0 * w, 0 * v), [1, 1])
+    np.testing.assert_allclose(lengths(g, w, v, slice(3, None))[2], np.sqrt(abs(g[3:] @ w[3:])), rtol=1e-12)
 
 
 def conjugate_gradients(H, b, theta, steps):
