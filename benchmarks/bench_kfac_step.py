@@ -91,7 +91,7 @@ def profile(solver, dtype, epochs):
     from skcurv.data import Data
     from skcurv.linalg import EKFAC, Kronecker
     from skcurv.objective import Objective, Point
-    from skcurv.solvers import forms, preconditioned
+    from skcurv.solvers import forms, preconditioned, proposal
 
     fitted_seconds(solver, dtype, 1)
     clock = Clock()
@@ -101,7 +101,7 @@ def profile(solver, dtype, epochs):
         *((form, name, "inverses") for form in (forms.Averaged, forms.Corrected) for name in ("renew", "invert")),
         (Kronecker, "mv", "preconditioning"),
         (EKFAC, "mv", "preconditioning"),
-        (preconditioned, "slopes_and_gram", "model"),
+        (proposal, "slopes_and_gram", "model"),
         (preconditioned, "_judge", "test"),
         (Objective, "value", "ends"),
     ):

@@ -7,7 +7,8 @@ from sklearn.base import BaseEstimator
 from ..curvature import by_layer, by_unit
 from . import preconditioned
 from .forms import Averaged
-from .preconditioned import CURVATURE, Recipe
+from .preconditioned import CURVATURE
+from .proposal import Recipe
 from .protocol import COUNT, FRACTION, OPTIONAL
 
 FORMS = {"unit": Averaged(by_unit), "layer": Averaged(by_layer)}

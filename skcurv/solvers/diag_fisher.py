@@ -7,7 +7,8 @@ from sklearn.base import BaseEstimator
 from ..curvature import diagonal
 from . import preconditioned
 from .forms import Averaged
-from .preconditioned import CURVATURE, Recipe
+from .preconditioned import CURVATURE
+from .proposal import Recipe
 from .protocol import FRACTION, OPTIONAL
 
 

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator
 from ..curvature import tridiagonal, with_exact_output
 from . import preconditioned
 from .forms import Averaged, Corrected, ExactlyDamped
-from .preconditioned import Recipe
+from .proposal import Recipe
 from .protocol import COUNT, FRACTION, OPTIONAL
 
 FORMS = {

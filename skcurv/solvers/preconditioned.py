@@ -30,16 +30,15 @@ NOISE times the fall of the loss.
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from ..backend.namespace import finite, namespace, rounding
+from ..backend.namespace import finite, namespace
 from ..backend.passes import combined
-from ..curvature import empirical_fisher, ggn, sampled_fisher, slopes_and_gram
+from ..curvature import empirical_fisher, ggn, sampled_fisher
 from .damping import gain_ratio, martens, negligible
+from .proposal import proposed, repeated, rounding_floor, rows
 from .protocol import NAN, Report, generator
-from .quadratic_model import NOTHING, lengths, solve, stepped, value_of
+from .quadratic_model import NOTHING
 
 CURVATURES = ("fisher", "ggn", "empirical-fisher")
 CURVATURE = (lambda s: isinstance(s, str) and s in CURVATURES, f"one of {', '.join(map(repr, CURVATURES))}")
@@ -53,7 +52,6 @@ MODEL_PERIOD = 10  # the most steps from one model to the next
 TEST_PERIOD = 10  # a multiple of it and of SETTLING: a step that is tested has a model of its own
 BOLD = 2 / 3  # change of lambda a step where every step is tested (Martens 2010, section 4.1)
 NOISE = 2e-2  # floor of lambda on mini-batches, relative to the loss at the start
-FEWEST_ROWS = 128  # for statistics and model
 TEST = 1 / 2  # part of a mini-batch, its last rows, for rho
 CEILING = 2  # times the running mean of the loss is what no step may take the next batch to
 FRESH = 0.1  # weight of a new batch in that mean
@@ -61,24 +59,7 @@ MOST_COLUMNS = 64  # up to which full-set statistics are exact
 START = 1.0  # lambda from which the first one is searched
 LEAP = 8.0
 LEAPS = 12
-SEARCH = 0.6  # omega of the ratio r: (19/20)^(20/2)
-SEARCH_PERIOD = 4  # refreshes between searches
-LEAST_RATIO = 0.1  # and its inverse is the most
-MOMENTUM = 0.9  # with a fixed rate
 TAIL = 5  # of the average: its weights grow like step^TAIL, so that it spans a sixth of the steps
-
-
-class Recipe(NamedTuple):
-    """What distinguishes the solvers: the form of P, how often and from what it is made, and how far to go."""
-
-    form: Any
-    curvature: str
-    statistics_fraction: float
-    model_fraction: float
-    period: int = 1
-    search: bool = False
-    rate: float | None = None
-    norm_constraint: float | None = None
 
 
 @dataclass(frozen=True)
@@ -117,11 +98,6 @@ def first_batch(n):
     return n if n <= BATCH else FIRST_BATCH
 
 
-def rows(here, fraction):
-    """How many rows of the batch a part with this fraction has."""
-    return here.n if here.whole else min(here.n, max(FEWEST_ROWS, math.ceil(fraction * here.n)))
-
-
 def columns(here, state, curvature):
     """What the statistics are made from: the Fisher is exact where the batch is the full set."""
     if curvature == "empirical-fisher":
@@ -151,14 +127,9 @@ def _renewed(here, state, recipe):
     return replace(state, statistics=statistics, mean_curvature=mean)
 
 
-def _rounding_floor(here, state):
-    """The least damping that inverts the statistics with half the digits of the parameters."""
-    return math.sqrt(rounding(here.theta)) * state.mean_curvature
-
-
 def floor(here, state):
     """The least lambda."""
-    least = _rounding_floor(here, state)
+    least = rounding_floor(here, state)
     return least if here.whole else max(least, NOISE * min(1.0, abs(here.value) / (state.start or 1.0)))
 
 
@@ -187,9 +158,9 @@ def step(here, state, recipe):
     if state.lam is None:
         state = _calibrated(here, state, recipe)
     if due or recipe.rate is not None or not state.models.seen or _in_turn(here, state, MODEL_PERIOD):
-        state, alpha, d, predicted = _proposed(here, state, recipe, due)
+        state, alpha, d, predicted = proposed(here, state, recipe, due)
     else:
-        state, alpha, d, predicted = _repeated(here, state, recipe)
+        state, alpha, d, predicted = repeated(here, state, recipe)
     if not math.isfinite(predicted):
         return _retreat(here, state, "the quadratic model is not finite")
     there, state, report = _judge(here, replace(state, v=d, step=state.step + 1), alpha, predicted)
@@ -211,78 +182,11 @@ def _trusted(here, state):
     return replace(state, safe=here.theta, level=level, average=average, rejections=rejections)
 
 
-def _inverse(here, state, recipe, ratio):
-    d = max(ratio**2 * (state.lam + here.objective.mean_l2), _rounding_floor(here, state))
-    return recipe.form.invert(state.statistics, d, here.theta.dtype)
-
-
-def _repeated(here, state, recipe):
-    """What `_proposed` gives, by the models so far and with no value of one."""
-    lazy = recipe.form.lazy
-    inverse = state.inverse if lazy else _inverse(here, state, recipe, state.ratio)
-    w, v, output = inverse.mv(here.grad), here.restricted(state.v), here.objective.network.layout.output
-    c = state.models.c / lengths(here.grad, w, v, output)
-    alpha, d = _along(-w, v, c, output)
-    return (state if lazy else replace(state, inverse=inverse)), alpha, d, 0.0
-
-
-def _along(w, v, c, output):
-    """alpha, and the step alpha w + mu v, with beta w more in the output layer, for c = (alpha, mu) or with beta."""
-    alpha, mu, *beta = map(float, c)
-    d = combined(alpha, w, mu, v)
-    if beta and beta[0]:
-        d[output] += beta[0] * w[output]
-    return alpha, d
-
-
-def _proposed(here, state, recipe, due):
-    """The state with its inverse, the step length alpha, the step d and the model's value there."""
-    ratios = [state.ratio]
-    if recipe.search and due and state.v is not None and state.step // recipe.period % SEARCH_PERIOD == 0:
-        ratios = [r for r in (SEARCH * state.ratio, state.ratio, state.ratio / SEARCH) if _in_range(r)]
-    inverses = [state.inverse]
-    if due or state.inverse is None or not recipe.form.lazy:
-        inverses = [_inverse(here, state, recipe, ratio) for ratio in ratios]
-    fresh = [-inverse.mv(here.grad) for inverse in inverses]
-    old = [] if state.v is None else [here.restricted(state.v)]
-    smooth, output = bool(old) and not here.whole and recipe.rate is None, here.objective.network.layout.output
-    ends = fresh if smooth and output else []
-    b, M = slopes_and_gram(here.head(rows(here, recipe.model_fraction)), [*fresh, *old], state.lam, ends)
-    n, two = len(fresh), len(fresh) + len(old)
-    candidates = (_candidate(recipe, i, n, b[:two], M[:two, :two]) for i in range(n))
-    chosen, predicted, c = min(candidates, key=lambda found: found[1])
-    state = replace(state, inverse=inverses[chosen], ratio=ratios[chosen])
-    if not old:
-        return state, float(c[0]), float(c[0]) * fresh[chosen], predicted
-    if smooth:
-        kept = [chosen, n, *([two + chosen] if ends else [])]
-        b, M = b[kept], M[np.ix_(kept, kept)]
-        s = lengths(here.grad, fresh[chosen], old[0], output)
-        state = replace(state, models=state.models.taking_in(b, M, s))
-        c = state.models.c / s
-        predicted = value_of(b, M, c)
-    alpha, d = _along(fresh[chosen], old[0], c, output)
-    return state, alpha, d, predicted
-
-
-def _in_range(ratio):
-    return LEAST_RATIO <= ratio <= 1 / LEAST_RATIO
-
-
-def _candidate(recipe, i, n, b, M):
-    """(i, m(d), c) of fresh direction i of n and the old one, if there is one; m(d) = inf for no number."""
-    kept = [i, *range(n, len(b))]
-    b, M = b[kept], M[np.ix_(kept, kept)]
-    fixed = recipe.rate is not None
-    c, predicted = stepped(b, M, recipe.rate, MOMENTUM, recipe.norm_constraint) if fixed else solve(b, M)
-    return i, predicted if math.isfinite(predicted) else math.inf, c
-
-
 def _calibrated(here, state, recipe):
     """The state with the first lambda."""
     lam, risen, fallen = START, False, False
     for _ in range(LEAPS):
-        trial, _, d, predicted = _proposed(here, replace(state, lam=lam), recipe, True)
+        trial, _, d, predicted = proposed(here, replace(state, lam=lam), recipe, True)
         part = here.tail(rows(here, TEST))
         rho = gain_ratio(here.moved(d).on(part.batch).value - part.value, predicted)
         if rho > 0.75 and not risen:

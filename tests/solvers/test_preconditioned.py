@@ -10,7 +10,7 @@ from skcurv.linalg import Diagonal
 from skcurv.losses import SquaredError
 from skcurv.network import Box
 from skcurv.objective import Objective
-from skcurv.solvers import KFAC, BlockFisher, DiagFisher, diag_fisher, kfac, preconditioned, quadratic_model
+from skcurv.solvers import KFAC, BlockFisher, DiagFisher, diag_fisher, kfac, preconditioned, proposal, quadratic_model
 from skcurv.solvers.forms import Averaged
 from skcurv.solvers.quadratic_model import NOTHING
 
@@ -221,11 +221,11 @@ def test_on_mini_batches_models_and_statistics_are_made_ever_more_rarely(monkeyp
     monkeypatch.setattr(quadratic_model, "OWN", own)
     output = np.arange(objective.network.layout.size) >= objective.network.layout.slices[-1].start
     theta = problem(case("tanh", "squared_error")).theta
-    model = preconditioned.slopes_and_gram
+    model = proposal.slopes_and_gram
     monkeypatch.setattr(preconditioned, "SETTLING", 2)
     monkeypatch.setattr(preconditioned, "MODEL_PERIOD", 3)
     monkeypatch.setattr(preconditioned, "STATISTICS_PERIOD", 2)
-    monkeypatch.setattr(preconditioned, "slopes_and_gram", lambda here, *more: asked.append(t) or model(here, *more))
+    monkeypatch.setattr(proposal, "slopes_and_gram", lambda here, *more: asked.append(t) or model(here, *more))
     solver = KFAC(damping=1.0, structure=structure)
     here = objective.point(theta, batches[0])
     state, models, updates = solver.init(here, 0), [], []
@@ -270,8 +270,8 @@ def test_a_step_between_models_leaves_what_a_box_holds_where_it_is(monkeypatch):
     assert (v[held] != 0).all()
     models = NOTHING.taking_in(np.array([-1.0, -2.0, -1.0]), np.eye(3) + 0.25, np.ones(3))
     state = replace(preconditioned.init(here, 0, 1.0), v=v, inverse=P, models=models)
-    recipe = preconditioned.Recipe(Averaged(None), "fisher", 1.0, 1.0)
-    _, alpha, d, _ = preconditioned._repeated(here, state, recipe)
+    recipe = proposal.Recipe(Averaged(None), "fisher", 1.0, 1.0)
+    _, alpha, d, _ = proposal.repeated(here, state, recipe)
     w, u = P.mv(here.grad), np.where(held, 0, v)
     np.testing.assert_array_equal(d[held], 0)
     assert alpha == pytest.approx(models.c[0] / np.sqrt(here.grad @ w))
@@ -314,8 +314,8 @@ def test_a_part_of_a_mini_batch_has_at_least_128_rows(n, fraction, rows):
     objective = problem(case("tanh", "squared_error"), n=2 * n + 2).objective()
     here = objective.point(np.zeros(objective.network.layout.size), next(objective.data.batches(n, 0, 1)))
     assert here.n == n
-    assert preconditioned.rows(here, fraction) == rows
-    assert preconditioned.rows(here.on(objective.data.all()), fraction) == 2 * n
+    assert proposal.rows(here, fraction) == rows
+    assert proposal.rows(here.on(objective.data.all()), fraction) == 2 * n
 
 
 def test_kfac_names_a_layer_too_wide_for_its_memory(monkeypatch):

@@ -1,0 +1,109 @@
+"""The step that the Fisher solvers and K-FAC propose: directions from the inverse, lengths from the model.
+
+Its symbols and steps 2 and 3 are those of `preconditioned`.
+"""
+
+import math
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..backend.namespace import rounding
+from ..backend.passes import combined
+from ..curvature import slopes_and_gram
+from .quadratic_model import lengths, solve, stepped, value_of
+
+FEWEST_ROWS = 128  # for statistics and model
+SEARCH = 0.6  # omega of the ratio r: (19/20)^(20/2)
+SEARCH_PERIOD = 4  # refreshes between searches
+LEAST_RATIO = 0.1  # and its inverse is the most
+MOMENTUM = 0.9  # with a fixed rate
+
+
+class Recipe(NamedTuple):
+    """What distinguishes the solvers: the form of P, how often and from what it is made, and how far to go."""
+
+    form: Any
+    curvature: str
+    statistics_fraction: float
+    model_fraction: float
+    period: int = 1
+    search: bool = False
+    rate: float | None = None
+    norm_constraint: float | None = None
+
+
+def rows(here, fraction):
+    """How many rows of the batch a part with this fraction has."""
+    return here.n if here.whole else min(here.n, max(FEWEST_ROWS, math.ceil(fraction * here.n)))
+
+
+def rounding_floor(here, state):
+    """The least damping that inverts the statistics with half the digits of the parameters."""
+    return math.sqrt(rounding(here.theta)) * state.mean_curvature
+
+
+def _inverse(here, state, recipe, ratio):
+    d = max(ratio**2 * (state.lam + here.objective.mean_l2), rounding_floor(here, state))
+    return recipe.form.invert(state.statistics, d, here.theta.dtype)
+
+
+def repeated(here, state, recipe):
+    """What `proposed` gives, by the models so far and with no value of one."""
+    lazy = recipe.form.lazy
+    inverse = state.inverse if lazy else _inverse(here, state, recipe, state.ratio)
+    w, v, output = inverse.mv(here.grad), here.restricted(state.v), here.objective.network.layout.output
+    c = state.models.c / lengths(here.grad, w, v, output)
+    d = _along(w, v, c * [-1, 1, -1][: len(c)], output)
+    return (state if lazy else replace(state, inverse=inverse)), float(c[0]), d, 0.0
+
+
+def _along(w, v, c, output):
+    """The step alpha w + mu v, and beta w more in the output layer, for c = (alpha, mu) or (alpha, mu, beta)."""
+    alpha, mu, *beta = map(float, c)
+    d = combined(alpha, w, mu, v)
+    if beta and beta[0]:
+        d[output] += beta[0] * w[output]
+    return d
+
+
+def proposed(here, state, recipe, due):
+    """The state with its inverse, the step length alpha, the step d and the model's value there."""
+    ratios = [state.ratio]
+    if recipe.search and due and state.v is not None and state.step // recipe.period % SEARCH_PERIOD == 0:
+        ratios = [r for r in (SEARCH * state.ratio, state.ratio, state.ratio / SEARCH) if _in_range(r)]
+    inverses = [state.inverse]
+    if due or state.inverse is None or not recipe.form.lazy:
+        inverses = [_inverse(here, state, recipe, ratio) for ratio in ratios]
+    fresh = [-inverse.mv(here.grad) for inverse in inverses]
+    old = [] if state.v is None else [here.restricted(state.v)]
+    smooth, output = bool(old) and not here.whole and recipe.rate is None, here.objective.network.layout.output
+    ends = fresh if smooth and output else []
+    b, M = slopes_and_gram(here.head(rows(here, recipe.model_fraction)), [*fresh, *old], state.lam, ends)
+    n, two = len(fresh), len(fresh) + len(old)
+    candidates = (_candidate(recipe, i, n, b[:two], M[:two, :two]) for i in range(n))
+    chosen, predicted, c = min(candidates, key=lambda found: found[1])
+    state = replace(state, inverse=inverses[chosen], ratio=ratios[chosen])
+    if smooth:
+        kept = [chosen, n, *([two + chosen] if ends else [])]
+        b, M = b[kept], M[np.ix_(kept, kept)]
+        s = lengths(here.grad, fresh[chosen], old[0], output)
+        state = replace(state, models=state.models.taking_in(b, M, s))
+        c = state.models.c / s
+        predicted = value_of(b, M, c)
+    alpha = float(c[0])
+    return state, alpha, _along(fresh[chosen], old[0], c, output) if old else alpha * fresh[chosen], predicted
+
+
+def _in_range(ratio):
+    return LEAST_RATIO <= ratio <= 1 / LEAST_RATIO
+
+
+def _candidate(recipe, i, n, b, M):
+    """(i, m(d), c) of fresh direction i of n and the old one, if there is one; m(d) = inf for no number."""
+    kept = [i, *range(n, len(b))]
+    b, M = b[kept], M[np.ix_(kept, kept)]
+    fixed = recipe.rate is not None
+    c, predicted = stepped(b, M, recipe.rate, MOMENTUM, recipe.norm_constraint) if fixed else solve(b, M)
+    return i, predicted if math.isfinite(predicted) else math.inf, c
