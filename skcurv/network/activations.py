@@ -37,8 +37,8 @@ class Activation(NamedTuple):
         if self.leak is not None:
             a = activate(Z, b, self.leak)
             return a, a
-        z = Z + b
-        return z, self.value(z)
+        Z += b
+        return Z, self.value(Z)
 
     def chain(self, V, z, a):
         """V * phi'(z), for V (n, o) that is not needed any more."""

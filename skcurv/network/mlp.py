@@ -120,7 +120,8 @@ class MLP:
                 z, a = phi[layer].layer(product, block[-1, :])
                 A.append(a)
             else:
-                z = product + block[-1, :]
+                product += block[-1, :]
+                z = product
             Z.append(z)
         return Tape(theta, A, Z, spare)
 
