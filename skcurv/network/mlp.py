@@ -115,13 +115,12 @@ class MLP:
         phi, A, Z, spare = self._phi, [X], [], spare or Spare()
         for layer in range(len(self.layout.shapes)):
             block = self.layout.block(theta, layer)
-            product = spare.product(A[-1], block[:-1, :])
+            z = spare.product(A[-1], block[:-1, :])
             if layer < len(phi):
-                z, a = phi[layer].layer(product, block[-1, :])
+                z, a = phi[layer].layer(z, block[-1, :])
                 A.append(a)
             else:
-                product += block[-1, :]
-                z = product
+                z += block[-1, :]
             Z.append(z)
         return Tape(theta, A, Z, spare)
 
