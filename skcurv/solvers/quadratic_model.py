@@ -17,10 +17,10 @@ A third direction there is e, the preconditioned gradient in the output layer al
 for independent makes steps of many hidden layers too long together, and one length for all has to pay for it in the
 output layer too. With d = alpha w + mu v + beta e,
 
-    beta = SHARE max(0, minimum over the three) from the OWN-th model on, else 0:
+    beta = SHARE max(0, minimum over the three) from the OWN-th model on, else 0.
 
-a beta below 0 is noise, as with few outputs, where e and the rest of w move the same numbers. Where it is 0, alpha and
-mu are those of the two.
+With few outputs e and the rest of w move the same numbers, and the minimum mostly has a beta below 0, with which nets
+on tables learn worse. Where beta is 0, alpha and mu are those of the two.
 """
 
 import math
