@@ -65,16 +65,19 @@ def value_and_grad(net, dtype, leak_kernels=False):
 
     if objective.fused(theta, batch) is None:
         raise RuntimeError("The kernel does not apply to this problem: the benchmark is out of date.")
-    usual = passes.LARGE
+    limit = passes.LARGE if leak_kernels else math.inf
+    return lambda: evaluate(batch), partial(_with_limit, limit, lambda: evaluate(batch._replace(owned=False)))
 
-    def definition():
-        passes.LARGE = usual if leak_kernels else math.inf
-        try:
-            return evaluate(batch._replace(owned=False))
-        finally:
-            passes.LARGE = usual
 
-    return lambda: evaluate(batch), definition
+def _with_limit(limit, function):
+    """What a function gives with arrays of more entries than the limit counted as large."""
+    from skcurv.backend import passes
+
+    usual, passes.LARGE = passes.LARGE, limit
+    try:
+        return function()
+    finally:
+        passes.LARGE = usual
 
 
 def adam(net, dtype):
@@ -168,7 +171,7 @@ def combine(net, dtype):
 
     p = sum((i + 1) * o for i, o in pairwise(NETS[net][1]))
     x, y = np.random.default_rng(0).random((2, p)).astype(dtype)
-    return _as_large(passes, lambda: passes.combined(0.9, x, -0.1, y))
+    return _compiled_or_not(lambda: passes.combined(0.9, x, -0.1, y))
 
 
 def logistic_rows(net, dtype):
@@ -176,20 +179,12 @@ def logistic_rows(net, dtype):
     from skcurv.backend import passes
 
     F, _, Y = _hidden(net, dtype)
-    return _as_large(passes, lambda: passes.logistic(F, Y))
+    return _compiled_or_not(lambda: passes.logistic(F, Y))
 
 
-def _as_large(passes, function):
+def _compiled_or_not(function):
     """A function of `passes` with every array counted as large, and with none."""
-
-    def with_limit(limit):
-        usual, passes.LARGE = passes.LARGE, limit
-        try:
-            return function()
-        finally:
-            passes.LARGE = usual
-
-    return partial(with_limit, 0), partial(with_limit, math.inf)
+    return partial(_with_limit, 0, function), partial(_with_limit, math.inf, function)
 
 
 KERNELS = {
@@ -240,8 +235,8 @@ def used(kernel, net):
     from skcurv.backend.passes import LARGE
 
     n, sizes = NETS[net]
-    entries = {"bias_leak": n * sizes[1], "logistic_rows": n * sizes[1]}
-    entries |= {"gate_leak": n * sizes[1], "combine": sum((i + 1) * o for i, o in pairwise(sizes))}
+    hidden, p = n * sizes[1], sum((i + 1) * o for i, o in pairwise(sizes))
+    entries = {"bias_leak": hidden, "gate_leak": hidden, "logistic_rows": hidden, "combine": p}
     return not kernel.startswith("_") and kernel != BESIDE and entries.get(kernel, math.inf) > LARGE
 
 
