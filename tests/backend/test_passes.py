@@ -11,21 +11,6 @@ from ..cases import assert_close
 dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
-@pytest.fixture
-def both(monkeypatch):
-    """function -> what it gives by its array expression and by its compiled pass."""
-
-    def results(function):
-        found = []
-        for large in (2**62, 1):
-            monkeypatch.setattr(passes, "LARGE", large)
-            with np.errstate(invalid="ignore"):  # infinity less infinity
-                found.append(function())
-        return found
-
-    return results
-
-
 @dtypes
 @pytest.mark.parametrize("shape", [(7,), (3, 5)])
 def test_combined(both, dtype, shape):

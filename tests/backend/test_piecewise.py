@@ -19,21 +19,11 @@ def _numbers(dtype):
     return Z, np.where(np.arange(6) < 3, 0, np.linspace(-1, 1, 6)).astype(dtype)
 
 
-def _both(function, monkeypatch):
-    """What the array expression and what the compiled pass give."""
-    results = []
-    for large in (2**62, 1):
-        monkeypatch.setattr(passes, "LARGE", large)
-        with np.errstate(invalid="ignore"):  # 0 times infinity
-            results.append(function())
-    return results
-
-
 @each
 @dtypes
-def test_activate(leak, dtype, monkeypatch):
+def test_activate(leak, dtype, both):
     Z, b = _numbers(dtype)
-    array, compiled = _both(lambda: piecewise.activate(Z.copy(), b, leak), monkeypatch)
+    array, compiled = both(lambda: piecewise.activate(Z.copy(), b, leak))
     assert array.dtype == compiled.dtype == dtype
     np.testing.assert_array_equal(compiled, array)
     z = (Z + b)[1:]
@@ -43,9 +33,9 @@ def test_activate(leak, dtype, monkeypatch):
 
 @each
 @dtypes
-def test_gate(leak, dtype, monkeypatch):
+def test_gate(leak, dtype, both):
     a, V = _numbers(dtype)[0], np.random.default_rng(1).normal(size=(7, 6)).astype(dtype)
-    array, compiled = _both(lambda: piecewise.gate(V.copy(), a, leak), monkeypatch)
+    array, compiled = both(lambda: piecewise.gate(V.copy(), a, leak))
     assert array.dtype == compiled.dtype == dtype
     np.testing.assert_array_equal(compiled, array)
     np.testing.assert_array_equal(array, V * np.where(a > 0, dtype(1), dtype(leak)))
@@ -63,7 +53,7 @@ def test_only_the_first_array_may_change(dtype, rows):
 
 @pytest.mark.parametrize("name", PIECEWISE)
 @dtypes
-def test_networks_give_the_same_bits_and_keep_their_inputs(name, dtype, monkeypatch):
+def test_networks_give_the_same_bits_and_keep_their_inputs(name, dtype, both):
     p = problem(case(name, "squared_error"))
     network, rng = p.case.network, np.random.default_rng(1)
     theta, X = p.theta.astype(dtype), p.X.astype(dtype)
@@ -79,7 +69,7 @@ def test_networks_give_the_same_bits_and_keep_their_inputs(name, dtype, monkeypa
             np.testing.assert_array_equal(array, copy)
         return [*results, network.output(theta, X)]
 
-    array, compiled = _both(everything, monkeypatch)
+    array, compiled = both(everything)
     for ours, theirs in zip(array, compiled, strict=True):
         np.testing.assert_array_equal(theirs, ours)
     for now, before in zip((theta, X, V, u), inputs, strict=True):

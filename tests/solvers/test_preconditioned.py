@@ -8,11 +8,9 @@ import pytest
 from skcurv import curvature
 from skcurv.linalg import Diagonal
 from skcurv.losses import SquaredError
-from skcurv.network import Box
 from skcurv.objective import Objective
 from skcurv.solvers import KFAC, BlockFisher, DiagFisher, diag_fisher, kfac, preconditioned, proposal, quadratic_model
 from skcurv.solvers.forms import Averaged
-from skcurv.solvers.quadratic_model import NOTHING
 
 from .. import oracles
 from ..cases import CASES, assert_close, case, problem
@@ -257,29 +255,6 @@ def test_every_step_that_is_tested_has_a_model_of_its_own():
         assert preconditioned._in_turn(here, replace(state, step=t), preconditioned.MODEL_PERIOD)
 
 
-def test_a_step_between_models_leaves_what_a_box_holds_where_it_is(monkeypatch):
-    """Neither the step nor the length of the last one has an entry there."""
-    monkeypatch.setattr(quadratic_model, "OWN", 1)
-    p = problem(case("tanh", "squared_error"))
-    plain, g = p.objective(), oracles.gradient(p)
-    held = (np.arange(g.size) % 3 == 0) & (g > 0)
-    box = Box(np.where(held, p.theta, p.theta - 9), p.theta + 9)
-    here = Objective(plain.network, plain.loss, plain.data, p.alpha, box).point(p.theta)
-    v, P = np.random.default_rng(0).normal(size=g.size), Diagonal(np.linspace(1, 2, g.size))
-    assert held.any()
-    assert (v[held] != 0).all()
-    models = NOTHING.taking_in(np.array([-1.0, -2.0, -1.0]), np.eye(3) + 0.25, np.ones(3))
-    state = replace(preconditioned.init(here, 0, 1.0), v=v, inverse=P, models=models)
-    recipe = proposal.Recipe(Averaged(None), "fisher", 1.0, 1.0)
-    _, alpha, d, _ = proposal.repeated(here, state, recipe)
-    w, u = P.mv(here.grad), np.where(held, 0, v)
-    np.testing.assert_array_equal(d[held], 0)
-    assert alpha == pytest.approx(models.c[0] / np.sqrt(here.grad @ w))
-    e = np.where(np.arange(g.size) >= plain.network.layout.slices[-1].start, w, 0)
-    assert models.c[2] > 0
-    assert_close(d, models.c[1] / np.linalg.norm(u) * u - alpha * w - models.c[2] / np.sqrt(here.grad @ e) * e, 20)
-
-
 @both
 @pytest.mark.parametrize("trouble", [np.nan, np.inf])
 def test_from_a_point_that_is_not_finite_it_retreats_to_the_last_tested_one(solver, trouble):
@@ -307,15 +282,6 @@ def test_a_model_that_is_not_finite_is_a_retreat_too(solver):
     np.testing.assert_array_equal(there.theta, here.theta)
     assert report.trouble
     assert after.lam > state.lam
-
-
-@pytest.mark.parametrize(("n", "fraction", "rows"), [(400, 0.5, 200), (400, 0.125, 128), (100, 0.125, 100)])
-def test_a_part_of_a_mini_batch_has_at_least_128_rows(n, fraction, rows):
-    objective = problem(case("tanh", "squared_error"), n=2 * n + 2).objective()
-    here = objective.point(np.zeros(objective.network.layout.size), next(objective.data.batches(n, 0, 1)))
-    assert here.n == n
-    assert proposal.rows(here, fraction) == rows
-    assert proposal.rows(here.on(objective.data.all()), fraction) == 2 * n
 
 
 def test_kfac_names_a_layer_too_wide_for_its_memory(monkeypatch):

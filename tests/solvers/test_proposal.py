@@ -1,0 +1,66 @@
+"""The step that the Fisher solvers and K-FAC propose: the searched ratio, steps between models, rows of a part."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from skcurv.linalg import Diagonal
+from skcurv.network import Box
+from skcurv.objective import Objective
+from skcurv.solvers import KFAC, kfac, preconditioned, proposal, quadratic_model
+from skcurv.solvers.forms import Averaged
+from skcurv.solvers.quadratic_model import NOTHING
+
+from .. import oracles
+from ..cases import assert_close, case, problem
+
+
+@pytest.mark.parametrize("structure", ["kron", "kron-exact", "ekfac", "tridiagonal"])
+def test_a_searched_ratio_is_no_worse_by_the_model(structure):
+    p = problem(case("two layers", "multinomial"), n=30)
+    solver = KFAC(damping=0.7, structure=structure, refresh_period=1)
+    here, state, ratios = p.point(), None, []
+    for _ in range(6):
+        state = solver.init(here, 0) if state is None else state
+        recipe = proposal.Recipe(kfac.FORMS[structure], "fisher", 1.0, 1.0, search=True)
+        if state.v is not None:
+            found = proposal.proposed(here, state, recipe, True)
+            fixed = proposal.proposed(here, state, recipe._replace(search=False), True)
+            assert found[3] <= fixed[3] + 1e-12 * abs(fixed[3])
+            ratios.append(found[0].ratio)
+        here, state, _ = solver.step(here, state)
+    assert any(ratio != 1 for ratio in ratios)
+    assert all(proposal.LEAST_RATIO <= ratio <= 1 / proposal.LEAST_RATIO for ratio in ratios)
+
+
+def test_a_step_between_models_leaves_what_a_box_holds_where_it_is(monkeypatch):
+    """Neither the step nor the length of the last one has an entry there."""
+    monkeypatch.setattr(quadratic_model, "OWN", 1)
+    p = problem(case("tanh", "squared_error"))
+    plain, g = p.objective(), oracles.gradient(p)
+    held = (np.arange(g.size) % 3 == 0) & (g > 0)
+    box = Box(np.where(held, p.theta, p.theta - 9), p.theta + 9)
+    here = Objective(plain.network, plain.loss, plain.data, p.alpha, box).point(p.theta)
+    v, P = np.random.default_rng(0).normal(size=g.size), Diagonal(np.linspace(1, 2, g.size))
+    assert held.any()
+    assert (v[held] != 0).all()
+    models = NOTHING.taking_in(np.array([-1.0, -2.0, -1.0]), np.eye(3) + 0.25, np.ones(3))
+    state = replace(preconditioned.init(here, 0, 1.0), v=v, inverse=P, models=models)
+    recipe = proposal.Recipe(Averaged(None), "fisher", 1.0, 1.0)
+    _, alpha, d, _ = proposal.repeated(here, state, recipe)
+    w, u = P.mv(here.grad), np.where(held, 0, v)
+    np.testing.assert_array_equal(d[held], 0)
+    assert alpha == pytest.approx(models.c[0] / np.sqrt(here.grad @ w))
+    e = np.where(np.arange(g.size) >= plain.network.layout.slices[-1].start, w, 0)
+    assert models.c[2] > 0
+    assert_close(d, models.c[1] / np.linalg.norm(u) * u - alpha * w - models.c[2] / np.sqrt(here.grad @ e) * e, 20)
+
+
+@pytest.mark.parametrize(("n", "fraction", "rows"), [(400, 0.5, 200), (400, 0.125, 128), (100, 0.125, 100)])
+def test_a_part_of_a_mini_batch_has_at_least_128_rows(n, fraction, rows):
+    objective = problem(case("tanh", "squared_error"), n=2 * n + 2).objective()
+    here = objective.point(np.zeros(objective.network.layout.size), next(objective.data.batches(n, 0, 1)))
+    assert here.n == n
+    assert proposal.rows(here, fraction) == rows
+    assert proposal.rows(here.on(objective.data.all()), fraction) == 2 * n
