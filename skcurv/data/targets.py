@@ -73,12 +73,18 @@ class RealTargets:
 
     @classmethod
     def standardising(cls, y, sample_weight, one_dimensional):
-        """Weighted mean and standard deviation of y (n, k); a deviation that is only rounding counts as 1."""
+        """Weighted mean and standard deviation of y (n, k); a deviation that is only rounding counts as 1.
+
+        Powers of two are taken out first, so that squares of large and of small targets are numbers.
+        """
         y, w = y.astype(np.float64, copy=False), sample_weight / np.max(sample_weight)
         w = w / np.sum(w)
+        exponents = np.frexp(np.abs(y).max(axis=0))[1]
+        y = np.ldexp(y, -exponents)
         shift = w @ y
         scale = np.sqrt(w @ (y - shift) ** 2)
         constant = scale <= len(y) * np.finfo(np.float64).eps * np.abs(y).max(axis=0)
+        shift, scale = np.ldexp(shift, exponents), np.ldexp(scale, exponents)
         return cls(shift, np.where(constant, 1.0, scale), one_dimensional)
 
     @classmethod

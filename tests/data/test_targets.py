@@ -76,6 +76,14 @@ def test_weights_of_targets_equal_repetition():
     np.testing.assert_allclose(weighted.scale, repeated.scale, rtol=100 * np.finfo(float).eps * 5 / 1e-3)
 
 
+@pytest.mark.parametrize("power", [-900, -540, 540, 900])
+def test_targets_whose_squares_are_no_numbers_are_standardised_alike(power):
+    y, v = _numbers()
+    plain, extreme = (RealTargets.standardising(z, v, False) for z in (y, np.ldexp(y, power)))
+    np.testing.assert_array_equal(extreme.encode(np.ldexp(y, power), float), plain.encode(y, float))
+    np.testing.assert_array_equal(extreme.decode(y), np.ldexp(plain.decode(y), power))
+
+
 @pytest.mark.parametrize("make", [lambda y, v: RealTargets.standardising(y, v, False), lambda y, v: None])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_decoding_inverts_encoding_of_numbers(make, dtype):
