@@ -154,7 +154,8 @@ def minimize(
     Raises
     ------
     ValueError
-        For a start outside the bounds or where `fun` is not finite, and for a solver that needs what `fun` has not.
+        For a `fun` that is no function, a start without numbers, outside the bounds or where `fun` is not finite, and
+        for a solver that needs what `fun` has not.
 
     See Also
     --------
@@ -209,6 +210,16 @@ def _objective(fun, theta0, args, jac, bounds, loss, counts):
         raise ValueError(
             f"jac={jac!r} was given. Allowed are {', '.join(map(repr, DERIVATIVES))}, or a function. Pass '3-point' "
             "where no derivatives are known."
+        )
+    if not callable(fun):
+        raise ValueError(
+            f"fun={fun!r} was given. Allowed is a function of theta, or an Objective. Pass a function that hands back "
+            "a number, or residuals (m,)."
+        )
+    if not theta0.size:
+        raise ValueError(
+            f"theta0 of shape {theta0.shape} was given. Allowed is one number or more. Pass a first guess for each "
+            "parameter."
         )
     found = parameters(_shaped, np.atleast_1d(theta0), bounds, None)
     values = Residuals(fun, args)
