@@ -31,7 +31,7 @@ import numpy as np
 from ..backend.namespace import dot, namespace
 from ..curvature import slopes_and_gram
 
-MEMORY = 0.8  # decay of the means
+MEMORY = 0.5  # decay of the means, which span some 20 steps late in a fit
 OWN = 25  # models from which the output layer may have a length of its own: sooner, nets on tables learn worse
 SHARE = 1 / 2  # of what the model says it should be longer
 
