@@ -91,7 +91,8 @@ def _least_curvature(model, X, y):
     from skcurv.curvature import curvature
 
     hessian = curvature(model, X, y, what="hessian", how="matrix-free")
-    return float(np.linalg.eigvalsh(hessian @ np.eye(hessian.shape[0]))[0])
+    of_loss = hessian @ np.eye(hessian.shape[0])
+    return float(np.linalg.eigvalsh(of_loss + np.diag(hessian.penalty))[0])
 
 
 def lm_newton(folder, name, units, seed, steps):
