@@ -216,11 +216,6 @@ def _objective(fun, theta0, args, jac, bounds, loss, counts):
             f"fun={fun!r} was given. Allowed is a function of theta, or an Objective. Pass a function that hands back "
             "a number, or residuals (m,)."
         )
-    if not theta0.size:
-        raise ValueError(
-            f"theta0 of shape {theta0.shape} was given. Allowed is one number or more. Pass a first guess for each "
-            "parameter."
-        )
     found = parameters(_shaped, np.atleast_1d(theta0), bounds, None)
     values = Residuals(fun, args)
     first = values.first(np.atleast_1d(theta0))

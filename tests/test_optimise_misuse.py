@@ -25,7 +25,7 @@ MISUSE = {
     "matrix": (lambda t: np.ones((2, 2)), [1.0], {}, ["shape (2, 2)", "residuals (m,)"]),
     "empty": (lambda t: np.ones(0), [1.0], {}, ["shape (0,)"]),
     "no function": (3.0, [1.0], {}, ["fun=3.0", "function of theta"]),
-    "no parameters": (half, [], {}, ["shape (0,)", "one number or more"]),
+    "no parameters": (half, [], {}, ["start['theta']=array([]", "one free number or more"]),
     "start": (half, [np.nan, 1.0], {}, ["start['theta']"]),
     "outside": (half, [3.0], {"bounds": (0, 2)}, ["start of theta[0] is 3.0", "(0.0, 2.0)"]),
     "bounds": (half, [3.0], {"bounds": (4, 2)}, ["bounds of theta[0] are (4.0, 2.0)"]),

@@ -148,6 +148,11 @@ def parameters(model, start, bounds, fixed):
         tuple(array.shape for array in arrays),
         np.concatenate([a.ravel() for a in arrays]).astype(np.float64),
     )
+    if not full.size:
+        raise ValueError(
+            f"start[{names[0]!r}]={values[names[0]]!r} was given, and no number beside it. Allowed is one free number "
+            "or more. Pass a first guess for each parameter."
+        )
     whole = np.ones(full.shape, dtype=bool)
     unbounded = Parameters(style, names, shapes, full, whole, np.full(full.shape, -np.inf), np.full(full.shape, np.inf))
     free = _free(unbounded, fixed)

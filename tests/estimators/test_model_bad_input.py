@@ -67,6 +67,10 @@ BAD = {  # a call, and what its message names
     "a start that is no number": (fit(start={**START, "rate": "fast"}), r"start\['rate'\]='fast'"),
     "a start that is not finite": (fit(start={**START, "rate": np.nan}), r"start\['rate'\]=nan"),
     "a complex start": (fit(start={**START, "rate": 1j}), r"start\['rate'\]=1j"),
+    "a start without numbers": (
+        fit(lambda X, rate: rate.sum() * X[:, 0], {"rate": []}),
+        r"start\[.rate.\]=\[\].*one free number",
+    ),
     "a start below its bounds": (fit(bounds={"rate": (1, 2)}), r"start of rate is 0\.5.*\(1\.0, 2\.0\)"),
     "a start above its bounds": (fit(bounds={"floor": (None, -1)}), r"start of floor is 0\.0.*\(-inf, -1\.0\)"),
     "bounds of nothing": (fit(bounds={"speed": (0, 1)}), f"'speed'.*{NAMES}"),
