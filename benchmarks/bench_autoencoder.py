@@ -14,7 +14,8 @@ binary_cross_entropy_with_logits, backward, torch.optim.Adam with weight_decay =
 gradient; rows by index_select of a permutation an epoch. The cross-entropies at the start must agree, or the script
 fails. The curves are drawn over the logarithm of the seconds.
 
-Target: kfac in at most half the time of the best of the grid. PyTorch is left out where it is not installed, and the
+Target: kfac in at most half the time of the best of the grid; where none of it gets there, in half the time that all of
+it had. PyTorch is left out where it is not installed, and the
 picture where matplotlib is not.
 """
 
