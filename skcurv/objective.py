@@ -12,6 +12,8 @@ gradient, curvature and products are those of the free ones alone (Bertsekas 198
 border.
 """
 
+import math
+
 import numpy as np
 
 from .backend.namespace import dot, namespace, to_numpy, total
@@ -58,7 +60,7 @@ class Objective:
         for rows in chunks(data.n, chunk_rows(network)):
             values = loss.value(network.output(theta, data.X[rows]), data.Y[rows])
             losses += total(namespace(theta), data.w[rows] * values)
-        return losses / data.n + self.penalty(theta)
+        return _limited(losses / data.n + self.penalty(theta))
 
     def penalty(self, theta):
         """l2 / 2 |weights|^2."""
@@ -192,7 +194,7 @@ class Point:
         """The value from the rows' losses."""
         xp = namespace(losses)
         mean = total(xp, self.batch.weights * losses)
-        return mean + 0.5 * dot(xp, self.penalty_grad, self.theta) if self.objective.penalises else mean
+        return _limited(mean + 0.5 * dot(xp, self.penalty_grad, self.theta) if self.objective.penalises else mean)
 
     @property
     def penalty_grad(self):
@@ -258,6 +260,11 @@ class Point:
     def second_order(self, V, u):
         """(sum_i V_i . d2 F_i / d theta^2) u (p,)."""
         return self.restricted(self.objective.network.second_order(self.tape, V, self.restricted(u)))
+
+
+def _limited(value):
+    """The value, inf in place of -inf: where a function falls below all numbers there is nothing to return."""
+    return math.inf if value == -math.inf else value
 
 
 def chunk_rows(network):

@@ -110,7 +110,7 @@ def test_the_curvature_is_looked_up_once_a_period():
     assert [state.step for state in states] == list(range(1, 16))
 
 
-@pytest.mark.parametrize("rise", [np.nan, np.inf, 10.0])
+@pytest.mark.parametrize("rise", [np.nan, np.inf, -np.inf, 10.0])
 def test_a_step_that_does_not_descend_leaves_theta_and_doubles_l(rise):
     p = problem(case("two layers", "squared_error"))
     here = _with_loss(p, _CliffSquaredError(p.point().tape.F, 0.0, rise))

@@ -159,7 +159,7 @@ def test_the_walk_back_ends_where_the_objective_is_least(longest):
     np.testing.assert_array_equal(there.theta, p.theta + d)
 
 
-@pytest.mark.parametrize("rise", [np.nan, np.inf])
+@pytest.mark.parametrize("rise", [np.nan, np.inf, -np.inf])
 def test_the_walk_back_passes_over_what_is_no_number(rise):
     p = problem(case("linear", "squared_error"), n=12)
     d = -np.linalg.solve(_matrix(p), oracles.gradient(p))
@@ -185,7 +185,7 @@ def test_armijo_takes_the_first_power_that_decreases_enough(scale):
     np.testing.assert_array_equal(there.theta, p.theta + a * d)
 
 
-@pytest.mark.parametrize("rise", [np.nan, np.inf, 10.0])
+@pytest.mark.parametrize("rise", [np.nan, np.inf, -np.inf, 10.0])
 def test_a_step_that_cannot_descend_leaves_theta_and_raises_lambda(rise):
     p = problem(case("two layers", "squared_error"))
     here = _with_loss(p, _CliffSquaredError(p.point().tape.F, 0.0, rise))
