@@ -265,6 +265,16 @@ def test_the_result_says_how_it_ended():
     assert np.isfinite(broken.fun)
 
 
+@pytest.mark.parametrize("solver", ["lm-newton", "hessian-free", "lbfgs"])
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+@pytest.mark.parametrize("scale", [1e-100, 1e-9, 1.0, 1e100])
+def test_units_do_not_matter(solver, unit, scale):
+    """Of parameters and of values."""
+    found = minimize(lambda t: scale * np.cosh(t / unit - 3).sum(), [unit, -unit], solver=solver)
+    assert found.success
+    np.testing.assert_allclose(found.x / unit, 3, rtol=1e-6)
+
+
 @pytest.mark.parametrize("solver", SCALAR)
 @pytest.mark.parametrize("number", [False, True], ids=["residuals", "number"])
 def test_regions_without_values_are_left_again(solver, number):

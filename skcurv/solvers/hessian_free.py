@@ -103,7 +103,7 @@ class HessianFree(BaseEstimator):
         g, xp = here.grad, namespace(here.theta)
         if not (math.isfinite(here.value) and finite(xp, g)):
             return here, state, Report(0.0, trouble="the loss or its gradient is not finite")
-        state = _start(here) if state is None else state
+        state = _start(here, PRODUCTS[self.curvature]) if state is None else state
         lam = state.lam
         d, x, there = self._direction(here, lam, state.x)
         predicted = dot(xp, g, d) + 0.5 * dot(xp, d, PRODUCTS[self.curvature](here, d))
@@ -138,10 +138,11 @@ class HessianFree(BaseEstimator):
         return d, None, here.moved(d)
 
 
-def _start(here):
-    """The first state: lambda relative to the curvature along the gradient."""
-    (alpha,), _ = minimise(here, [here.grad], 0.0)
-    curvature = abs(1 / float(alpha)) if alpha else 0.0  # alpha = -g'g / g'B g
+def _start(here, product):
+    """The first state: lambda relative to the curvature g'B g / g'g along the gradient."""
+    xp, g = namespace(here.theta), here.grad
+    u = g / (float(xp.max(xp.abs(g))) or 1.0)  # whose square is a number
+    curvature = abs(dot(xp, u, product(here, u))) / (dot(xp, u, u) or 1.0)
     curvature = curvature if 0 < curvature < math.inf else 1.0
     return HessianFreeState(START * curvature, rounding(here.theta) * curvature)
 

@@ -3,6 +3,10 @@ r"""L-BFGS: quasi-Newton steps from the last few changes of parameters and gradi
 The iterations are SciPy's. Where the objective is not finite, at theta_1 + s say, it is shown as rising as much as it
 should have fallen, to f_1 + |g_1's|: the line search then comes back by a factor of about ten. A value far above every
 other would send it back to where no decrease is seen any more.
+
+SciPy's first step is at most 1e10 |g| long, and its own test for convergence takes a value below 1 for 1. So it is
+shown the objective times a power of two that takes the largest entry of the first gradient to between 1/2 and 1, which
+changes no digit, and the test is made here.
 """
 
 import math
@@ -63,6 +67,8 @@ class LBFGS(BaseEstimator):
 
     def minimise(self, objective, theta, max_iter, see):
         xp, seen, slope, box = namespace(theta), [theta, objective.value(theta)], [theta, theta], objective.box
+        first = objective.point(theta).grad
+        unit, least = _power_of_two(float(xp.max(xp.abs(first)))), ROUNDINGS * rounding(theta)
 
         def value_and_grad(x):
             there = xp.asarray(x, dtype=theta.dtype)
@@ -70,30 +76,36 @@ class LBFGS(BaseEstimator):
             grad, value = here.grad if box is None else here.full_grad, here.value
             slope[1] = grad
             if math.isfinite(value) and finite(xp, grad):
-                return value, to_numpy(grad)
-            rise = abs(dot(xp, slope[0], there - seen[0]))
-            return (min(seen[1] + rise, WALL) if math.isfinite(seen[1] + rise) else WALL), 0 * x
+                return value / unit, to_numpy(grad) / unit
+            shown = (seen[1] + abs(dot(xp, slope[0], there - seen[0]))) / unit
+            return (min(shown, WALL) if math.isfinite(shown) else WALL), 0 * x
 
         def callback(intermediate_result):
-            (first, value), g = seen, slope[0]
-            seen[:] = xp.asarray(intermediate_result.x + 0, dtype=theta.dtype), float(intermediate_result.fun)
-            slope[0], s = slope[1], seen[0] - first
-            if see(first, value, seen[0], Report(_rate(xp, s, g))):
+            (before, value), g = seen, slope[0]
+            seen[:] = xp.asarray(intermediate_result.x + 0, dtype=theta.dtype), unit * float(intermediate_result.fun)
+            slope[0], s = slope[1], seen[0] - before
+            settled = value - seen[1] <= least * max(abs(value), abs(seen[1]))
+            if see(before, value, seen[0], Report(_rate(xp, s, g), converged=settled)):
                 raise StopIteration
 
         options = {
             "maxiter": max_iter,
             "maxcor": int(self.n_corrections),
-            "ftol": ROUNDINGS * rounding(theta),
+            "ftol": 0.0,
             "gtol": 0.0,
             "maxfun": 20 * max_iter + 20,
         }
-        slope[0], start = objective.point(theta).grad, to_numpy(theta)
+        slope[0], start = first, to_numpy(theta)
         bounds = None if box is None else Bounds(box.lower, box.upper)
         result = minimize(
             value_and_grad, start, jac=True, method="L-BFGS-B", bounds=bounds, callback=callback, options=options
         )
         return result.status != 1  # iterations or evaluations used up
+
+
+def _power_of_two(x):
+    """The least power of two above x, from 2^-500 to 2^1000; 1 for 0 and for what is no number."""
+    return 2.0 ** min(max(math.frexp(x)[1], -500), 1000) if 0 < x < math.inf else 1.0
 
 
 def _rate(xp, s, g):

@@ -7,6 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from skcurv import CurvatureMLPClassifier
+from skcurv.curvature.products import ggn_product, hessian_product
 from skcurv.linalg.cg import Solution
 from skcurv.solvers import LMNewton, hessian_free
 from skcurv.solvers.hessian_free import HessianFree, HessianFreeState
@@ -75,9 +76,10 @@ def test_one_step_solves_least_squares(network, curvature):
 def test_the_start_of_lambda_is_the_curvature_along_the_gradient(c):
     p = problem(c)
     g = oracles.gradient(p)
-    lam, _, x, _ = hessian_free._start(p.point())
-    assert lam == pytest.approx(g @ _matrix(p) @ g / (g @ g), rel=1e-10)
-    assert x is None
+    for product, B in ((ggn_product, _matrix(p)), (hessian_product, oracles.hessian(p))):
+        lam, _, x, _ = hessian_free._start(p.point(), product)
+        assert lam == pytest.approx(abs(g @ B @ g) / (g @ g), rel=1e-8)
+        assert x is None
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1e-3, 1.0, 1e3, 1e6])

@@ -56,6 +56,27 @@ def test_a_start_at_the_optimum_is_one_row():
     np.testing.assert_array_equal(reg.predict(X), np.ones(4))
 
 
+def test_a_power_of_two_times_the_objective_changes_no_digit():
+    """SciPy alone takes a value of 1e-15 for converged, and its steps are at most 1e10 |g| long."""
+
+    def run(k):
+        unit = 2.0**k
+        return minimize(
+            lambda t: unit * (100 * (t[1] - t[0] ** 2) ** 2 + (1 - t[0]) ** 2 + 1),
+            [-1.2, 1.0],
+            jac=lambda t: unit * np.array([400 * t[0] * (t[0] ** 2 - t[1]) - 2 * (1 - t[0]), 200 * (t[1] - t[0] ** 2)]),
+            solver="lbfgs",
+        )
+
+    usual = run(0)
+    assert usual.success
+    np.testing.assert_allclose(usual.x, 1, atol=1e-6)
+    for k in (-300, -50, 50, 300):
+        other = run(k)
+        np.testing.assert_array_equal(other.x, usual.x)
+        assert (other.success, other.nit, other.nfev) == (True, usual.nit, usual.nfev)
+
+
 class _Cliff:
     """An objective x^2 / 2 that falls steeply from 2.9 on, and is infinite beyond |x| = 3."""
 
