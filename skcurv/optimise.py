@@ -4,12 +4,14 @@ A function of theta (p,) is an Objective of one row: a model F = fun(theta) with
 matrix is zero and whose Hessian is that of the model. Residuals r (m,) are a model of m rows with targets 0.
 """
 
+import math
 import time
 
 import numpy as np
 from scipy.optimize import OptimizeResult
 from sklearn.utils import check_random_state
 
+from .backend.namespace import namespace, rounding
 from .data import Data
 from .losses.registry import REGRESSION, bind, resolve
 from .models import ModelFunction, network, parameters
@@ -23,6 +25,7 @@ BY_HESSIAN = {"lm-newton": LMNewton(curvature="hessian"), "hessian-free": Hessia
 OF_RESIDUALS = {name: REGRESSION[name] for name in ("squared_error", "absolute_error", "huber", "quantile")}
 DERIVATIVES = ("3-point", "2-point", "cs", "jax")
 NEEDS_ROWS = ("natural-gradient", "diag-fisher", "gradient-descent")
+LOOK = 1e-4  # of the largest parameter: how far along the steepest descent an end is tested
 
 
 class Identity:
@@ -149,7 +152,8 @@ def minimize(
     result : scipy.optimize.OptimizeResult
         ``x``, in the shape of `theta0`; ``fun``, the sum of the losses or the number; ``jac``, its gradient in the
         shape of ``x``; ``nit``, ``nfev``, ``njev``, None where they are not counted; ``success``, ``status`` (0 for
-        convergence, 1 for the budget, 2 for numerical trouble) and ``message``; ``history``, by iteration.
+        convergence, 1 for the budget, 2 for numerical trouble, 3 for an end without progress where the function still
+        falls along its gradient, as one without a minimum does) and ``message``; ``history``, by iteration.
 
     Raises
     ------
@@ -181,9 +185,8 @@ def minimize(
     seed = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     said = []
     result = train(solver, objective, objective.inside(theta0.ravel()), budget, seed, started, warn=said.append)
-    trouble = [message for message in said if "failed" in message]
     here = objective.point(result.theta)
-    status = 2 if trouble else 0 if result.converged else 1
+    status, message = _ending(solver, here, result, max_iter, said)
     return OptimizeResult(
         x=result.theta.reshape(theta0.shape),
         fun=result.loss * objective.data.total_weight,
@@ -193,9 +196,39 @@ def minimize(
         njev=counts.derivatives.calls if counts.derivatives else None,
         success=status == 0,
         status=status,
-        message=trouble[0] if trouble else ("converged" if status == 0 else f"max_iter={max_iter} was used up"),
+        message=message,
         history=result.history.arrays(),
     )
+
+
+def _ending(solver, here, result, max_iter, said):
+    """Status and message of a run."""
+    trouble = [message for message in said if "failed" in message]
+    if trouble:
+        return 2, trouble[0]
+    if not result.converged:
+        return 1, f"max_iter={max_iter} was used up"
+    if _falls(here, result):
+        return 3, (
+            f"solver={solver.name!r} makes no more progress at a point where fun still falls along its gradient. It "
+            "may have no minimum there. Remedy: scale theta, set bounds, or use another solver."
+        )
+    return 0, "converged"
+
+
+def _falls(here, result):
+    """Whether f falls by more than half of its digits along -g, no parameter moving by more than LOOK of the largest.
+
+    All lengths are largest entries, whose squares need not be numbers.
+    """
+    xp, g = namespace(here.theta), here.grad
+    steepest, length = (float(xp.max(xp.abs(v))) for v in (g, here.theta))
+    if not 0 < steepest < math.inf:
+        return False
+    with np.errstate(all="ignore"):
+        there = here.moved(-LOOK * (length or 1.0) * (g / steepest)).value
+    scale = max(abs(result.loss), abs(result.history.start))
+    return result.loss - there > rounding(here.theta) ** 0.5 * scale
 
 
 class _Counts:

@@ -265,6 +265,26 @@ def test_the_result_says_how_it_ended():
     assert np.isfinite(broken.fun)
 
 
+@pytest.mark.parametrize("solver", SCALAR)
+@pytest.mark.parametrize("fun", [np.sum, lambda t: -(t**2).sum(), lambda t: (t**3).sum(), lambda t: -np.exp(t).sum()])
+def test_a_function_without_a_minimum_is_no_success(solver, fun):
+    """Where progress ends in rounding, or below all numbers: -exp is -inf from 710 on."""
+    result = minimize(fun, [0.3, 1.0], solver=solver)
+    assert not result.success
+    assert result.status in ((1, 2, 3) if solver == "hessian-free" else (2, 3))
+    assert -np.inf < result.fun <= fun(np.array([0.3, 1.0]))
+    assert np.isfinite(result.jac).all()
+
+
+def test_an_end_is_tested_in_units_of_parameters_and_values():
+    falling = minimize(np.sum, [0.3, 1.0])
+    assert falling.status == 3
+    assert "solver='lbfgs'" in falling.message
+    assert "Remedy: scale theta, set bounds" in falling.message
+    assert minimize(np.sum, [0.3, 1.0], bounds=([-1, -1], [2, 2])).success  # held at the border
+    assert minimize(lambda t: (t**2).sum(), np.zeros(2)).success
+
+
 @pytest.mark.parametrize("solver", ["lm-newton", "hessian-free", "lbfgs"])
 @pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
 @pytest.mark.parametrize("scale", [1e-100, 1e-9, 1.0, 1e100])
