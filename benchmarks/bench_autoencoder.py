@@ -15,8 +15,7 @@ gradient; rows by index_select of a permutation an epoch. The cross-entropies at
 fails. The curves are drawn over the logarithm of the seconds.
 
 Target: kfac in at most half the time of the best of the grid; where none of it gets there, in half the time that all of
-it had. PyTorch is left out where it is not installed, and the
-picture where matplotlib is not.
+it had. PyTorch is left out where it is not installed, and the picture where matplotlib is not.
 """
 
 import importlib.util
