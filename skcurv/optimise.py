@@ -221,7 +221,7 @@ def _falls(here, result):
 
     All lengths are largest entries, whose squares need not be numbers.
     """
-    xp, g = namespace(here.theta), here.grad
+    xp, g = namespace(here.theta), here.restricted(here.full_grad)  # which the result has too
     steepest, length = (float(xp.max(xp.abs(v))) for v in (g, here.theta))
     if not 0 < steepest < math.inf:
         return False
