@@ -10,7 +10,7 @@ outputs, is taken once. The sums K take half the memory of C; C is put together 
 
 With few parameters it takes longer to make the products of inputs and of outputs, and to put C together, than to
 multiply. Up to `ROWS` parameters times columns, and without layers, there is one sum, R'R of the rows R (n c, p), which
-is C itself.
+is C itself, but for what other sums add to it.
 """
 
 from functools import reduce
@@ -48,7 +48,7 @@ def layer_sums(here, S, across):
     layers = combinations_with_replacement(range(len(sides)), 2)
     pairs = [(left, right) for left, right in layers if across or left == right]
     return {
-        (left, right): _own_sum(xp, sides[left]) if left == right else _cross_sum(xp, sides[left], sides[right])
+        (left, right): _own(xp, sides[left]) if left == right else _cross(xp, sides[left], sides[right])
         for left, right in pairs
     }
 
@@ -73,30 +73,40 @@ def _sides(here, S):
     """By layer: inputs with a one appended (n, i + 1), and root-weighted output columns (n, o, c)."""
     xp, sides, columns = namespace(S), [], list(_columns(here, S))
     for layer, (inputs, _) in enumerate(columns[0].pairs):
-        A = as_dense(inputs)
-        A = xp.concat([A, xp.ones((A.shape[0], 1), dtype=A.dtype)], axis=1)
-        sides.append((A, xp.stack([pairs.pairs[layer][1] for pairs in columns], axis=2)))
+        sides.append((bordered(inputs), xp.stack([pairs.pairs[layer][1] for pairs in columns], axis=2)))
     return sides
 
 
-def _cross_sum(xp, left, right):
-    """K (i j, o t) of two layers."""
+def bordered(A):
+    """[A, 1], dense."""
+    A, xp = as_dense(A), namespace(as_dense(A))
+    return xp.concat([A, xp.ones((A.shape[0], 1), dtype=A.dtype)], axis=1)
+
+
+def _cross(xp, left, right):
     (A, G), (B, H) = left, right
+    return cross_sum(xp, A, B, G @ xp.permute_dims(H, (0, 2, 1)))
+
+
+def cross_sum(xp, A, B, M):
+    """K (i j, o t) of two layers, from the M_i (n, o, t)."""
     P = xp.reshape(A[:, :, None] * B[:, None, :], (A.shape[0], -1))
-    M = xp.reshape(G @ xp.permute_dims(H, (0, 2, 1)), (A.shape[0], -1))
-    return P.T @ M
+    return P.T @ xp.reshape(M, (M.shape[0], -1))
 
 
-def _own_sum(xp, side):
-    """K of one layer, for the pairs a <= b of its inputs and r <= t of its outputs."""
+def _own(xp, side):
     A, G = side
-    (first, second, _), (row, column, _) = _upper(xp, A.shape[1]), _upper(xp, G.shape[1])
-    P = xp.take(A, first, axis=1) * xp.take(A, second, axis=1)
-    M = xp.sum(xp.take(G, row, axis=1) * xp.take(G, column, axis=1), axis=2)
-    return P.T @ M
+    row, column, _ = upper(xp, G.shape[1])
+    return own_sum(xp, A, xp.sum(xp.take(G, row, axis=1) * xp.take(G, column, axis=1), axis=2))
 
 
-def _upper(xp, n):
+def own_sum(xp, A, M):
+    """K of one layer for the pairs a <= b of its inputs, from entries of the M_i (n, pairs r <= t of its outputs)."""
+    first, second, _ = upper(xp, A.shape[1])
+    return (xp.take(A.T, first, axis=0) * xp.take(A.T, second, axis=0)) @ M
+
+
+def upper(xp, n):
     """Rows and columns of the upper triangle of (n, n), and the place in it (n, n) of each entry of the matrix."""
     rows, columns = np.triu_indices(n)
     place = np.empty((n, n), dtype=np.int64)
@@ -106,10 +116,13 @@ def _upper(xp, n):
 
 def assembled(layout, sums):
     """The matrix (p, p) from the sums K."""
-    if WHOLE in sums:
+    if sums.keys() == {WHOLE}:
         return Dense(sums[WHOLE])
     strips = [_strips(layout.shapes, sums, layer, range(len(layout.shapes))) for layer in range(len(layout.shapes))]
-    return Dense(stacked((strip for of_layer in strips for strip in of_layer), layout.size))
+    C = stacked((strip for of_layer in strips for strip in of_layer), layout.size)
+    if WHOLE in sums:
+        C += sums[WHOLE]
+    return Dense(C)
 
 
 def assembled_by_layer(layout, sums):
@@ -123,7 +136,7 @@ def assembled_by_layer(layout, sums):
 def _strips(shapes, sums, layer, others):
     """For each input of a layer, the rows of its weights (o, ...), in the columns of the other layers."""
     xp, (i, o) = namespace(sums[layer, layer]), shapes[layer]
-    (_, _, pairs), (_, _, places) = _upper(xp, i), _upper(xp, o)
+    (_, _, pairs), (_, _, places) = upper(xp, i), upper(xp, o)
     places = xp.reshape(places, (-1,))
     for a in range(i):
         parts = []

@@ -168,6 +168,11 @@ class MLP:
         """The size of the parameters, one for all: (1 + |theta|^2)^(1/2)."""
         return (1 + dot(namespace(theta), theta, theta)) ** 0.5
 
+    def bends(self, tape):
+        """phi'(z) and phi''(z) (n, o) of each hidden layer."""
+        layers = zip(self._phi, tape.Z[:-1], tape.A[1:], strict=True)
+        return [(phi.slope(z, a), phi.curvature(z, a)) for phi, z, a in layers]
+
     def second_order(self, tape, V, u):
         """(sum_i V_i . d2 F_i / d theta^2) u (p,): the Hessian is the GGN plus this."""
         xp, phi, RA, RZ = namespace(V), self._phi, [None], []

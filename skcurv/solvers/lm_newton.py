@@ -74,9 +74,10 @@ class LMNewton(BaseEstimator):
         approximation whose step is scaled by the exact model. "auto" takes "gram" when 2 n k <= p, else "dense"; what
         would pass `memory_limit` makes way for the other exact form, then for "layer".
     curvature : {"ggn", "hessian", "fisher", "empirical-fisher"}, default="ggn"
-        :math:`C`: the generalised Gauss-Newton matrix above; the exact Hessian, dense only, by p products of about
-        three forward passes each, damped until it is positive definite; the Fisher matrix at one draw of targets from
-        the model; the squares of the loss gradients. The step of the last two is scaled by the exact model.
+        :math:`C`: the generalised Gauss-Newton matrix above; the exact Hessian, dense only, for a network at about
+        twice that price and for a model function by p products of about three evaluations each, damped until it is
+        positive definite; the Fisher matrix at one draw of targets from the model; the squares of the loss gradients.
+        The step of the last two is scaled by the exact model.
     rule : {"nielsen", "classical"}, default="nielsen"
         How :math:`\lambda` follows the gain ratio: smoothly, or by a factor of 10 down and up.
     scaling : {"auto", "identity", "diagonal", "relative"}, default="auto"

@@ -6,8 +6,8 @@ Rows are summed in chunks. With m rows R, chunks of `STRIP` numbers and blocks o
     gram   3 m p + 2 m^2             R, being joined or scaled; the kernel and its factor
     layer  2 sum_l b_l^2 + 3 chunks
 
-The Hessian is made by p products with unit vectors, each about three forward passes (Pearlmutter 1994); it is not
-positive semi-definite, and has neither rows nor an additive form by layers.
+The Hessian is dense. That of a multilayer perceptron is the Gauss-Newton matrix and the rest, from chunks too; that of
+a model function is made by p products with unit vectors, each about three evaluations (Pearlmutter 1994).
 """
 
 from ..backend.namespace import dot, namespace, stacked
@@ -21,10 +21,11 @@ from ..curvature import (
     slopes_and_gram,
 )
 from ..curvature.dense_blocks import assembled, assembled_by_layer, layer_sums
+from ..curvature.layered_hessian import second_order_sums
 from ..linalg import Dense
 
-COLUMNS = {"ggn": ggn, "fisher": sampled_fisher, "empirical-fisher": empirical_fisher}
-CURVATURES = (*COLUMNS, "hessian")
+COLUMNS = {"ggn": ggn, "fisher": sampled_fisher, "empirical-fisher": empirical_fisher, "hessian": ggn}
+CURVATURES = tuple(COLUMNS)
 STRUCTURES = ("dense", "gram", "layer")
 STRIP = 2**22  # numbers in the products of one chunk of rows
 
@@ -44,15 +45,23 @@ def matrix(here, structure, curvature, rng):
     -------
     Factored
     """
-    if curvature == "hessian":
-        return _hessian(here)
     columns, layout = COLUMNS[curvature], here.objective.network.layout
+    if curvature == "hessian" and not layout.shapes:
+        return _hessian(here)
     if structure == "gram":
         return gram(here, columns(here, rng))
-    sums, entries = {}, entries_per_row(layout, here.k)
-    for part in here.parts(max(1, STRIP // entries)):
+    sums = {}
+    for part in here.parts(max(1, STRIP // _entries(here, curvature))):
         _add(sums, layer_sums(part, columns(part, rng), across=structure == "dense"))
+        if curvature == "hessian":
+            _add(sums, second_order_sums(part))
     return (assembled if structure == "dense" else assembled_by_layer)(layout, sums)
+
+
+def _entries(here, curvature):
+    """About how many numbers a row takes at a time."""
+    layout = here.objective.network.layout
+    return entries_per_row(layout, here.k) * (max(1, len(layout.shapes)) if curvature == "hessian" else 1)
 
 
 def _add(sums, more):
@@ -65,7 +74,7 @@ def _add(sums, more):
 
 
 def _hessian(here):
-    """The Hessian of the mean loss, row by row."""
+    """The Hessian of a model function's mean loss, row by row."""
     theta, xp, D = here.theta, namespace(here.theta), here.objective.shift(here.theta)
     p = theta.shape[0]
     units = (xp.astype(xp.arange(p) == j, theta.dtype) for j in range(p))
@@ -120,7 +129,7 @@ def _numbers(here, curvature):
     """Numbers held at most by each structure."""
     layout = here.objective.network.layout
     p, m = layout.size, here.n * _columns_per_row(here, curvature)
-    entries = entries_per_row(layout, here.k)
+    entries = _entries(here, curvature)
     chunks = 3 * entries * min(here.n, max(1, STRIP // entries))
     blocks = sum((rows * columns) ** 2 for rows, columns in layout.shapes)
     return {"dense": 2 * p * p + chunks, "gram": 3 * m * p + 2 * m * m, "layer": 2 * blocks + chunks}

@@ -92,13 +92,13 @@ def in_place(monkeypatch):
     monkeypatch.setattr(namespace, "IN_PLACE", 0)
 
 
-def _peak(here, structure):
+def _peak(here, structure, curvature="ggn"):
     """The bytes held at most while the matrix is made, and until one system is solved."""
-    shift = 1.0 + here.objective.shift(here.theta)
+    shift = 1e6 + here.objective.shift(here.theta)
     assert np.isfinite(here.grad).all()
     tracemalloc.start()
     try:
-        C = matrix(here, structure, "ggn", None)
+        C = matrix(here, structure, curvature, None)
         built = tracemalloc.get_traced_memory()[1]
         d = C.solve(here.grad, shift)
         solved = tracemalloc.get_traced_memory()[1]
@@ -125,6 +125,14 @@ def test_memory_stays_under_two_matrices_and_one_chunk(monkeypatch, in_place, si
     assert p > 700
     assert 8 * p**2 < built <= solved < 8 * (2 * p**2 + 3 * strip + 50 * p)
     assert built < solved or p * sizes[-1] <= ROWS
+
+
+def test_memory_of_the_hessian_stays_under_what_the_limit_counts(monkeypatch, in_place):
+    monkeypatch.setattr(newton_system, "STRIP", 2**16)
+    here = _tanh((10, 22, 20, 20, 3), 6000)
+    counted = newton_system._numbers(here, "hessian")["dense"]
+    _, solved = _peak(here, "dense", "hessian")
+    assert 4 * counted < solved < 8 * (counted + 50 * here.theta.size)
 
 
 @pytest.mark.parametrize(("structure", "n"), [("gram", 200), ("layer", 6000)])
