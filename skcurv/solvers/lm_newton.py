@@ -12,10 +12,7 @@ the Gauss-Newton matrix.
              lambda <- the rule's
     until rho > 1e-3
 
-a = 0, or the second-order term of a geodesic (Transtrum & Sethna 2012): with F'' the second derivative of
-the outputs along alpha v,
-
-    a = -(C + D + lambda M)^-1 sum_i w_i J_i' H_i F''_i / 2,   and lambda rises where 2 |a|_M > 3/2 |alpha v|_M.
+a = 0, or the second-order term of a geodesic (`geodesic`); lambda rises where that is too long.
 
 Where C + D + lambda M is not positive definite, v is no number and lambda rises too.
 
@@ -30,6 +27,7 @@ from sklearn.base import BaseEstimator
 
 from ..backend.namespace import dot, finite, namespace, rounding
 from .damping import RULES, gain_ratio, negligible
+from .geodesic import acceleration
 from .newton_system import CURVATURES, STRUCTURES, chosen, matrix, slope_and_bend
 from .protocol import POSITIVE, Report, generator
 
@@ -39,7 +37,6 @@ ACCEPT = 1e-3  # least rho of a step: less is a leap past the minimum to where t
 WALL = 1e150  # damping that fixes a parameter
 OUTWARDS = 1 + 1e-12  # a way to the border, so that rounding does not end before it
 PIVOTS = 10  # of a block of entries without progress, before single ones
-BEND = 1.5  # most of 2 |a| / |alpha v|
 SAMPLE = 2  # purpose of a draw
 SCALINGS = ("auto", "identity", "diagonal", "relative")
 
@@ -212,7 +209,7 @@ class LMNewton(BaseEstimator):
         alpha = alpha if here.objective.box is None else min(alpha, 1.0)
         v = alpha * v
         smooth = self.curvature == "ggn" and here.objective.network.smooth
-        d = v + _geodesic(here, solve, M, v) if self.geodesic is True or (self.geodesic == "auto" and smooth) else v
+        d = v + acceleration(here, solve, M, v) if self.geodesic is True or (self.geodesic == "auto" and smooth) else v
         return d, alpha, alpha * (slope + 0.5 * alpha * bend)
 
 
@@ -245,35 +242,3 @@ def _inside(here, C, shift, v):
         last = places == xp.max(xp.where(wrong, places, -xp.ones_like(places)))
         fixed = fixed ^ (wrong if patience > 0 else last)
     return v * math.nan
-
-
-def _geodesic(here, solve, M, v):
-    """The second-order term a; NaN where it is too long, for the path then bends more than the model can see."""
-    loss, batch, xp = here.objective.loss, here.batch, namespace(v)
-    V = batch.weights[:, None] * loss.ggnp(here.tape.F, batch.Y, second_derivative(here, v))
-    a = -0.5 * solve(here.pullback(V).total())
-    if here.objective.box is not None:  # what ends on the border stays there
-        box, there = here.objective.box, here.theta + v
-        a = xp.where((there > box.lower) & (there < box.upper), a, xp.zeros_like(a))
-    return a if 4 * dot(xp, M * a, a) <= BEND**2 * dot(xp, M * v, v) else xp.full_like(a, xp.nan)
-
-
-def _length(here, u):
-    """|u| in units of the parameters' sizes."""
-    u = u / here.objective.network.scale(here.theta)
-    return dot(namespace(u), u, u) ** 0.5
-
-
-def second_derivative(here, u):
-    """The second derivative of the outputs F (n, k) along u: a central difference, of error about sqrt(eps).
-
-    Where that would leave the box, for theta + u in it, a difference ahead, of error about eps^(1/4).
-    """
-    h, box = rounding(u) ** 0.25 / (_length(here, u) or 1.0), here.objective.box
-    if box is None or (box.holds(here.theta + h * u) and box.holds(here.theta - h * u)):
-        steps = h, -h, 0.0
-    else:
-        h = min(h, 0.5)
-        steps = 2 * h, 0.0, h
-    first, last, middle = (here.moved(step * u).tape.F if step else here.tape.F for step in steps)
-    return (first - 2 * middle + last) / h / h  # h^2 may overflow

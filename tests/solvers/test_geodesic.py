@@ -7,7 +7,7 @@ from skcurv.data import Data
 from skcurv.losses import SquaredError
 from skcurv.objective import Objective
 from skcurv.solvers import LMNewton
-from skcurv.solvers.lm_newton import second_derivative
+from skcurv.solvers.geodesic import second_derivative
 from skcurv.solvers.loop import Budget, train
 
 from .. import oracles

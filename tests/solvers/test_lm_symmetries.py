@@ -8,8 +8,10 @@ from skcurv.data import Data
 from skcurv.losses import SquaredError
 from skcurv.network.parametric import FlatLayout, Given, Parametric
 from skcurv.objective import Objective
-from skcurv.solvers import LMNewton, lm_newton
-from skcurv.solvers.lm_newton import LMState, second_derivative
+from skcurv.solvers import LMNewton
+from skcurv.solvers import geodesic as path
+from skcurv.solvers.geodesic import second_derivative
+from skcurv.solvers.lm_newton import LMState
 
 from .. import oracles
 from ..cases import CASES, Case, assert_close, case, problem
@@ -158,7 +160,7 @@ def test_the_geodesic_term_solves_its_equation(monkeypatch, loss, scaling):
     p, lam = problem(case("one output" if loss == "squared_error" else "tanh", loss)), 0.5
     C, w = oracles.ggn(p), p.v / p.v.sum()
     M = np.eye(p.theta.size) if scaling == "identity" else np.diag(np.maximum(np.diagonal(C), EPS * C.max()))
-    monkeypatch.setattr(lm_newton, "BEND", 1e9)
+    monkeypatch.setattr(path, "BEND", 1e9)
     bent, plain = (LMNewton("dense", scaling=scaling, geodesic=g) for g in (True, False))
     v = plain.step(p.point(), LMState(lam, None, 0, 0))[0].theta - p.theta
     a = bent.step(p.point(), LMState(lam, None, 0, 0))[0].theta - p.theta - v
@@ -169,7 +171,7 @@ def test_the_geodesic_term_solves_its_equation(monkeypatch, loss, scaling):
     expected = -0.5 * np.linalg.solve(C + lam * M + p.alpha / p.v.sum() * np.diag(oracles.penalised(p.case)), force)
     np.testing.assert_allclose(a, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
     assert np.linalg.norm(a) > 1e-3 * np.linalg.norm(v)
-    monkeypatch.setattr(lm_newton, "BEND", 0.0)
+    monkeypatch.setattr(path, "BEND", 0.0)
     there, state, _ = bent.step(p.point(), LMState(lam, None, 0, 0))
     np.testing.assert_array_equal(there.theta, p.theta)
     assert state.lam > lam
