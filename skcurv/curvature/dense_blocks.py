@@ -6,7 +6,7 @@ block of two layers is
     C[(l, a, r), (m, b, t)] = K[(a, b), (r, t)] = sum_i a_i^l[a] a_i^m[b] M_i[r, t],   M_i = G_l[i] G_m[i]',
 
 one product of two matrices, of all products of inputs and of outputs. For l = m each product of two inputs, and of two
-outputs, is taken once. The sums K take half the memory of C; C is put together from them once, row by row of inputs.
+outputs, is taken once. The sums K take half the memory of C; C is put together from them once, some inputs at a time.
 
 With few parameters it takes longer to make the products of inputs and of outputs, and to put C together, than to
 multiply. Up to `ROWS` parameters times columns, and without layers, there is one sum, R'R of the rows R (n c, p), which
@@ -24,6 +24,7 @@ from ..backend.namespace import namespace, stacked
 from ..linalg import BlockDiagonal, Dense
 
 ROWS = 2**10
+STRIP = 2**15  # entries of C that are put together at a time, or the rows of one input
 WHOLE = "whole"  # key of R'R
 
 
@@ -134,22 +135,24 @@ def assembled_by_layer(layout, sums):
 
 
 def _strips(shapes, sums, layer, others):
-    """For each input of a layer, the rows of its weights (o, ...), in the columns of the other layers."""
+    """The rows of some inputs' weights of a layer at a time, in the columns of the other layers."""
     xp, (i, o) = namespace(sums[layer, layer]), shapes[layer]
     (_, _, pairs), (_, _, places) = upper(xp, i), upper(xp, o)
-    places = xp.reshape(places, (-1,))
-    for a in range(i):
-        parts = []
+    places, width = xp.reshape(places, (-1,)), sum(shapes[other][0] * shapes[other][1] for other in others)
+    step = max(1, STRIP // (o * width))
+    for group in (slice(a, min(a + step, i)) for a in range(0, i, step)):
+        parts, inputs = [], group.stop - group.start
         for other in others:
             j, t = shapes[other]
             if other < layer:
-                part = xp.permute_dims(xp.reshape(sums[other, layer], (j, i, t, o))[:, a, :, :], (2, 0, 1))
+                part = xp.permute_dims(xp.reshape(sums[other, layer], (j, i, t, o))[:, group, :, :], (1, 3, 0, 2))
             elif other > layer:
-                part = xp.permute_dims(xp.reshape(sums[layer, other], (i, j, o, t))[a, :, :, :], (1, 0, 2))
+                part = xp.permute_dims(xp.reshape(sums[layer, other], (i, j, o, t))[group, :, :, :], (0, 2, 1, 3))
             else:
-                own = xp.take(xp.take(sums[layer, layer], pairs[a, :], axis=0), places, axis=1)
-                part = xp.permute_dims(xp.reshape(own, (i, o, o)), (1, 0, 2))
-            parts.append(xp.reshape(part, (o, j * t)))
+                own = xp.take(sums[layer, layer], xp.reshape(pairs[group, :], (-1,)), axis=0)
+                own = xp.reshape(xp.take(own, places, axis=1), (inputs, i, o, o))
+                part = xp.permute_dims(own, (0, 2, 1, 3))
+            parts.append(xp.reshape(part, (inputs * o, j * t)))
         yield xp.concat(parts, axis=1)
 
 

@@ -76,9 +76,18 @@ def _own(xp, A, o, H):
         return xp.zeros((A.shape[1] * (A.shape[1] + 1) // 2, row.shape[0]), dtype=A.dtype)
     if H.ndim == 3:
         return own_sum(xp, A, xp.take(xp.reshape(H, (-1, o * o)), row * o + column, axis=1))
-    sums = own_sum(xp, A, H)
+    sums = _weighted(xp, A, H)
     padded = xp.concat([sums, xp.zeros((sums.shape[0], 1), dtype=sums.dtype)], axis=1)
     return xp.take(padded, xp.where(row == column, row, xp.full_like(row, o)), axis=1)
+
+
+def _weighted(xp, A, d):
+    """sum_i A_i[a] A_i[b] d_i for pairs a <= b (pairs, o), by the fewer products of two columns."""
+    (n, i), o, (first, second, _) = A.shape, d.shape[1], upper(xp, A.shape[1])
+    if i + 1 <= 2 * o:
+        return own_sum(xp, A, d)
+    products = xp.reshape(d.T[:, None, :] * A.T[None, :, :], (o * i, n)) @ A
+    return xp.take(xp.reshape(products, (o, i * i)), first * i + second, axis=1).T
 
 
 def _moved(xp, A, g, P):

@@ -29,7 +29,7 @@ def asked(estimator, solver, loss):
         )
     for name, given, allowed in (
         ("solver", solver.name, ("lm-newton", "kfac")),
-        ("the solver's curvature", getattr(solver, "curvature", "ggn"), ("ggn",)),
+        ("the solver's curvature", getattr(solver, "curvature", "ggn"), ("auto", "ggn")),
         ("target_scaling", getattr(estimator, "target_scaling", "auto") if normal else "auto", ("auto",)),
         ("batch_size", estimator.batch_size if whole else "auto", ("auto",)),
         ("early_stopping", bool(estimator.early_stopping), (False,)),

@@ -16,6 +16,10 @@ a = 0, or the second-order term of a geodesic (`geodesic`); lambda rises where t
 
 Where C + D + lambda M is not positive definite, v is no number and lambda rises too.
 
+Of the Gauss-Newton matrix and the Hessian "auto" takes the one whose model g'd + d'(C + D)d / 2 was closer to the last
+step's change of f (Dennis, Gay & Welsch 1981), the former at first and where C + D + lambda M is positive definite for
+it alone. Near a minimum with residuals the former converges linearly, the Hessian quadratically.
+
 In a box, v is the minimiser there of the damped model g'v + v'(C + D + lambda M)v / 2, and alpha at most 1.
 """
 
@@ -26,9 +30,10 @@ from typing import Any, NamedTuple
 from sklearn.base import BaseEstimator
 
 from ..backend.namespace import dot, finite, namespace, rounding
+from ..curvature import hessian_product
 from .damping import RULES, gain_ratio, negligible
 from .geodesic import acceleration
-from .newton_system import CURVATURES, STRUCTURES, chosen, matrix, slope_and_bend
+from .newton_system import CURVATURES, STRUCTURES, by_turns, chosen, matrix, slope_and_bend, with_second_order
 from .protocol import POSITIVE, Report, generator
 
 TRIES = 20  # by Nielsen's rule each doubles the factor on lambda: together beyond any scale
@@ -42,12 +47,20 @@ SCALINGS = ("auto", "identity", "diagonal", "relative")
 
 
 class LMState(NamedTuple):
-    """Damping, None before the first step; running maximum of diag C where it scales; steps; seed."""
+    """Damping, None before the first step; running maximum of diag C where it scales; steps; seed; C of "auto"."""
 
     lam: float | None
     top: Any
     step: int
     seed: int
+    curvature: str = "ggn"
+
+
+class Model(NamedTuple):
+    """The matrix C and which one it is."""
+
+    curvature: str
+    C: Any
 
 
 @dataclass(eq=False, repr=False)
@@ -70,11 +83,13 @@ class LMNewton(BaseEstimator):
         rows (n for the Fisher matrices), exact as well; "layer", only the diagonal blocks of the layers, an
         approximation whose step is scaled by the exact model. "auto" takes "gram" when 2 n k <= p, else "dense"; what
         would pass `memory_limit` makes way for the other exact form, then for "layer".
-    curvature : {"ggn", "hessian", "fisher", "empirical-fisher"}, default="ggn"
+    curvature : {"auto", "ggn", "hessian", "fisher", "empirical-fisher"}, default="auto"
         :math:`C`: the generalised Gauss-Newton matrix above; the exact Hessian, dense only, for a network at about
         twice that price and for a model function by p products of about three evaluations each, damped until it is
         positive definite; the Fisher matrix at one draw of targets from the model; the squares of the loss gradients.
-        The step of the last two is scaled by the exact model.
+        The step of the last two is scaled by the exact model. "auto" takes the first; but for networks with a hidden
+        layer and p < 2 n k, on the full set, it takes the Hessian where that foretold the last step better and is
+        positive definite with the present damping.
     rule : {"nielsen", "classical"}, default="nielsen"
         How :math:`\lambda` follows the gain ratio: smoothly, or by a factor of 10 down and up.
     scaling : {"auto", "identity", "diagonal", "relative"}, default="auto"
@@ -85,8 +100,8 @@ class LMNewton(BaseEstimator):
         remembers a curvature that is long gone.
     geodesic : {"auto"} or bool, default="auto"
         Whether the step follows the curved path of the outputs to second order, and is rejected where that path bends
-        too much, for one more solve and two more evaluations of the model a try; with ``curvature="ggn"`` only. "auto"
-        does so for model functions and for networks of smooth activations.
+        too much, for one more solve and two more evaluations of the model a try; with the Gauss-Newton matrix only.
+        "auto" does so for model functions and for networks of smooth activations.
     memory_limit : float, default=2147483648
         Bytes (2 GiB) that :math:`C` and the work on it may take, above 0.
 
@@ -96,8 +111,10 @@ class LMNewton(BaseEstimator):
     Levenberg-Marquardt algorithm: implementation and theory", Lecture Notes in Mathematics 630 (1978); K. Madsen, H. B.
     Nielsen and O. Tingleff, "Methods for non-linear least squares problems", 2nd edition, Technical University of
     Denmark 2004, algorithm 3.16; N. N. Schraudolph, "Fast curvature matrix-vector products for second-order gradient
-    descent", Neural Computation 14 (2002), for losses other than the squared error; M. K. Transtrum and J. P. Sethna,
-    "Improvements to the Levenberg-Marquardt algorithm for nonlinear least-squares minimization", arXiv:1201.5885.
+    descent", Neural Computation 14 (2002), for losses other than the squared error; J. E. Dennis, D. M. Gay and R. E.
+    Welsch, "An adaptive nonlinear least-squares algorithm", ACM Transactions on Mathematical Software 7 (1981), for the
+    choice by the last step, there with an estimate of the Hessian; M. K. Transtrum and J. P. Sethna, "Improvements to
+    the Levenberg-Marquardt algorithm for nonlinear least-squares minimization", arXiv:1201.5885.
 
     Examples
     --------
@@ -107,7 +124,7 @@ class LMNewton(BaseEstimator):
     """
 
     structure: str = "auto"
-    curvature: str = "ggn"
+    curvature: str = "auto"
     rule: str = "nielsen"
     scaling: str = "auto"
     geodesic: str | bool = "auto"
@@ -116,7 +133,10 @@ class LMNewton(BaseEstimator):
     name = "lm-newton"
     domains = {
         "structure": (lambda s: s in ("auto", *STRUCTURES), "one of 'auto', 'dense', 'gram', 'layer'"),
-        "curvature": (lambda s: s in CURVATURES, "one of 'ggn', 'hessian', 'fisher', 'empirical-fisher'"),
+        "curvature": (
+            lambda s: s in ("auto", *CURVATURES),
+            "one of 'auto', 'ggn', 'hessian', 'fisher', 'empirical-fisher'",
+        ),
         "rule": (lambda s: s in RULES, "one of 'nielsen', 'classical'"),
         "scaling": (lambda s: s in SCALINGS, f"one of {', '.join(map(repr, SCALINGS))}"),
         "geodesic": (lambda b: b == "auto" or isinstance(b, bool), "'auto', True or False"),
@@ -133,38 +153,57 @@ class LMNewton(BaseEstimator):
         return n
 
     def init(self, here, seed):
-        if self.geodesic is True and self.curvature != "ggn":
+        if self.geodesic is True and self.curvature not in ("auto", "ggn"):
             raise ValueError(
                 f"geodesic=True with curvature={self.curvature!r} was given to solver='lm-newton'. Allowed is "
                 "curvature='ggn', whose matrix is the metric of the outputs. Set geodesic=False, or curvature='ggn'."
             )
-        chosen(here, self.structure, self.curvature, self.memory_limit)
+        self._structure(here)
         return LMState(None, None, 0, seed)
 
+    def _structure(self, here):
+        curvature = "ggn" if self.curvature == "auto" else self.curvature
+        return chosen(here, self.structure, curvature, self.memory_limit)
+
     def step(self, here, state):
-        structure = chosen(here, self.structure, self.curvature, self.memory_limit)
+        structure, auto = self._structure(here), self.curvature == "auto"
         rng = generator(state.seed, state.step + 1, SAMPLE) if self.curvature == "fisher" else None
-        return self.step_by(here, state, matrix(here, structure, self.curvature, rng))
+        curvature = "ggn" if auto else self.curvature
+        model = Model(curvature, matrix(here, structure, curvature, rng))
+        free = auto and self.structure in ("auto", "dense") and here.whole
+        if not (free and by_turns(here, self.memory_limit)):
+            return self._step(here, state, model)
+        hessian = state.curvature == "hessian"
+        models = [Model("hessian", with_second_order(here, structure, model.C)), model] if hessian else [model]
+        there, state, report = self._step(here, state, *models)
+        return there, state if there is here else state._replace(curvature=_closer(here, there, model.C)), report
 
     def step_by(self, here, state, C):
-        """`step` with the matrix C at hand."""
+        """`step` with the Gauss-Newton matrix C at hand."""
+        return self._step(here, state, Model("ggn", C))
+
+    def _step(self, here, state, model, instead=None):
         state = state._replace(step=state.step + 1)
-        diagonal = abs(C.diag())
+        diagonal = abs(model.C.diag())
         if not (finite(namespace(diagonal), diagonal) and math.isfinite(here.value)):
             return here, state, Report(0.0, trouble="the loss or its curvature is not finite")
         M, first, least, top = self._scale(here, diagonal, state.top)
         lam = max(first if state.lam is None else state.lam, least)
-        there, lam, report = self._search(here, C, M, lam, least)
+        there, lam, report = self._search(here, model, instead, M, lam, least)
         return there, state._replace(lam=lam, top=top), report
 
-    def _search(self, here, C, M, start, least):
+    def _search(self, here, model, instead, M, start, least):
         """Raise lambda until a step descends: the next Point, lambda, the report.
 
-        Where none does, lambda rises once only: the next batch may be better behaved.
+        Where none does, lambda rises once only: the next batch may be better behaved. `instead` is the model to take
+        where this one's matrix is not positive definite.
         """
         lam, rule, lowered = start, RULES[self.rule], False
         for rejections in range(TRIES):
-            d, alpha, predicted = self._try(here, C, lam, M)
+            d, alpha, predicted = self._try(here, model, lam, M)
+            if instead and not finite(namespace(d), d):
+                model, instead = instead, None
+                d, alpha, predicted = self._try(here, model, lam, M)
             rho = -math.inf
             if finite(namespace(d), d):
                 there = here.moved(d)
@@ -196,21 +235,31 @@ class LMNewton(BaseEstimator):
         relative = diagonal / M
         return M, START * float(xp.max(relative)), low * (float(xp.mean(relative)) or 1.0), None
 
-    def _try(self, here, C, lam, M):
+    def _try(self, here, model, lam, M):
         """The step d, alpha, and the undamped model's value at alpha v."""
-        xp, shift = namespace(here.theta), lam * M + here.objective.shift(here.theta)
+        (curvature, C), xp = model, namespace(here.theta)
+        shift = lam * M + here.objective.shift(here.theta)
         solve = C.solver(shift)
         v = -solve(here.grad)
         v = v if here.objective.box is None else _inside(here, C, shift, v)
         if not finite(xp, v):
             return v, math.nan, math.nan
-        slope, bend = slope_and_bend(here, self.curvature, v)
+        slope, bend = slope_and_bend(here, v, C if curvature == "hessian" else None)
         alpha = -slope / ((bend + lam * dot(xp, M * v, v)) or 1.0)
         alpha = alpha if here.objective.box is None else min(alpha, 1.0)
         v = alpha * v
-        smooth = self.curvature == "ggn" and here.objective.network.smooth
-        d = v + acceleration(here, solve, M, v) if self.geodesic is True or (self.geodesic == "auto" and smooth) else v
+        curved = here.objective.network.smooth if self.geodesic == "auto" else self.geodesic
+        d = v + acceleration(here, solve, M, v) if curved and curvature == "ggn" else v
         return d, alpha, alpha * (slope + 0.5 * alpha * bend)
+
+
+def _closer(here, there, C):
+    """Which model was closer to the change of f, by the Gauss-Newton matrix C and a product with the Hessian."""
+    xp, d = namespace(here.theta), there.theta - here.theta
+    left = there.value - here.value - dot(xp, here.grad, d)
+    ggn = C.mv(d) + here.objective.shift(here.theta) * d
+    by_ggn, by_hessian = (abs(left - 0.5 * dot(xp, d, product)) for product in (ggn, hessian_product(here, d)))
+    return "hessian" if by_hessian < by_ggn else "ggn"
 
 
 def _layered(here):

@@ -2,7 +2,8 @@
 
 Rows are summed in chunks. With m rows R, chunks of `STRIP` numbers and blocks of b_l parameters, the most held is
 
-    dense  2 p^2 + 3 chunks          C and the factor of C + shift; before that C and the half that it is made from
+    dense  2 p^2 + 3 chunks          C and the factor of C + shift; before that C and the half that it is made from.
+                                     With one C in the place of another p^2 more
     gram   3 m p + 2 m^2             R, being joined or scaled; the kernel and its factor
     layer  2 sum_l b_l^2 + 3 chunks
 
@@ -50,12 +51,31 @@ def matrix(here, structure, curvature, rng):
         return _hessian(here)
     if structure == "gram":
         return gram(here, columns(here, rng))
-    sums = {}
+    return _from_sums(here, structure, curvature, lambda part: _sums(part, structure, curvature, rng))
+
+
+def with_second_order(here, structure, C):
+    """The Hessian of a network's mean loss from its Gauss-Newton matrix C in a structure, which is kept."""
+    if structure != "dense":
+        return matrix(here, "dense", "hessian", None)
+    S = _from_sums(here, "dense", "hessian", second_order_sums)
+    S.C[...] += C.C
+    return S
+
+
+def _from_sums(here, structure, curvature, sums_of):
+    """The matrix from the sums of parts of the rows."""
+    layout, sums = here.objective.network.layout, {}
     for part in here.parts(max(1, STRIP // _entries(here, curvature))):
-        _add(sums, layer_sums(part, columns(part, rng), across=structure == "dense"))
-        if curvature == "hessian":
-            _add(sums, second_order_sums(part))
+        _add(sums, sums_of(part))
     return (assembled if structure == "dense" else assembled_by_layer)(layout, sums)
+
+
+def _sums(part, structure, curvature, rng):
+    sums = layer_sums(part, COLUMNS[curvature](part, rng), across=structure == "dense")
+    if curvature == "hessian":
+        _add(sums, second_order_sums(part))
+    return sums
 
 
 def _entries(here, curvature):
@@ -81,11 +101,11 @@ def _hessian(here):
     return Dense(stacked(((hessian_product(here, u) - D * u)[None, :] for u in units), p))
 
 
-def slope_and_bend(here, curvature, d):
-    """g'd and d'(C + D)d, exact and with the penalty's D; the Gauss-Newton matrix stands for the Fisher matrices."""
-    if curvature == "hessian":
-        xp = namespace(d)
-        return dot(xp, here.grad, d), dot(xp, d, hessian_product(here, d))
+def slope_and_bend(here, d, hessian=None):
+    """g'd and d'(C + D)d, exact and with the penalty's D, for the Gauss-Newton matrix or the Hessian given."""
+    if hessian is not None:
+        xp, D = namespace(d), here.objective.shift(here.theta)
+        return dot(xp, here.grad, d), dot(xp, d, hessian.mv(d) + D * d)
     (slope,), ((bend,),) = slopes_and_gram(here, [d])
     return float(slope), float(bend)
 
@@ -123,6 +143,18 @@ def chosen(here, structure, curvature, limit):
         f"{needed[least] / 2**30:.2f} GiB. Allowed are {limit / 2**30:.2f} GiB. Use fewer units, pass "
         "solver=LMNewton(memory_limit=...) with more bytes, or use solver='kfac'."
     )
+
+
+def by_turns(here, limit):
+    """Whether the Hessian is to be had beside the Gauss-Newton matrix.
+
+    That is for a network with a hidden layer and fewer parameters than twice its targets, where residuals remain; rows
+    count by their weights, so that a weight does what repetition does. Both fit into the limit.
+    """
+    p, targets = here.theta.shape[0], here.k * here.objective.data.total_weight
+    if len(here.objective.network.layout.shapes) < 2 or p >= 2 * targets:
+        return False
+    return 8 * (_numbers(here, "hessian")["dense"] + p * p) <= limit
 
 
 def _numbers(here, curvature):

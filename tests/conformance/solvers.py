@@ -172,7 +172,9 @@ def check_the_loss_goes_down(c):
         assert result.loss < start
         assert result.loss == p.objective().value(result.theta)
         steps = -(-58 // c.batch_size)
-        assert result.history.column("iteration") == [steps * epoch for epoch in range(1, 21)]
+        iterations = result.history.column("iteration")
+        assert iterations == [steps * epoch for epoch in range(1, len(iterations) + 1)]
+        assert len(iterations) == 20 or result.converged
 
 
 def check_it_ends_finite_from_an_absurd_start(c):

@@ -17,7 +17,7 @@ every_case = pytest.mark.parametrize("c", CASES.values(), ids=CASES)
 DEEP = {name: Case((3, 4, 2, 3, 2), (name, "tanh", name), "multinomial") for name in ACTIVATIONS}
 
 
-def _check(here):
+def check_against_products(here):
     """S, once it is the Hessian without the penalty less the Gauss-Newton matrix, a product with each unit vector."""
     layout, shift, units = here.objective.network.layout, here.objective.shift(here.theta), np.eye(here.theta.size)
     S = assembled(layout, second_order_sums(here)).C
@@ -31,12 +31,12 @@ def _check(here):
 @every_case
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
 def test_it_equals_products_with_unit_vectors(c, sparse):
-    _check(problem(c).point(sparse=sparse))
+    check_against_products(problem(c).point(sparse=sparse))
 
 
 @pytest.mark.parametrize("c", DEEP.values(), ids=DEEP)
 def test_it_does_so_in_deep_nets(c):
-    assert np.abs(_check(problem(c, n=12).point())).max() > 1e-3
+    assert np.abs(check_against_products(problem(c, n=12).point())).max() > 1e-3
 
 
 @pytest.mark.parametrize("loss", [GaussianNLL(), Huber()])
@@ -46,7 +46,7 @@ def test_it_has_what_the_loss_hessian_is_beyond_its_positive_part(loss):
     data = Data(rng.normal(size=(9, 3)), 3 * rng.normal(size=(9, 1)), rng.uniform(0.5, 2, 9))
     for network in (MLP((3, k), ()), MLP((3, 4, 2, k), ("tanh", "silu"))):
         here = Objective(network, loss, data, 0.1).point(rng.normal(size=network.layout.size))
-        assert np.abs(_check(here)).max() > 1e-3
+        assert np.abs(check_against_products(here)).max() > 1e-3
 
 
 def test_the_sums_of_parts_of_the_rows_add_up():

@@ -161,7 +161,7 @@ def test_parameters_of_the_object_can_be_searched():
     ("changes", "words"),
     [
         ({"solver": "adam"}, r"solver='adam'. Allowed is 'lm-newton' or 'kfac'"),
-        ({"solver": LMNewton(curvature="hessian")}, r"curvature='hessian'. Allowed is 'ggn'"),
+        ({"solver": LMNewton(curvature="hessian")}, r"curvature='hessian'. Allowed is 'auto' or 'ggn'"),
         ({"loss": "huber"}, r"loss='huber'. Allowed are 'squared_error' and losses that are a density"),
         ({"loss": "gamma"}, r"loss='gamma'. Allowed are 'squared_error' and"),
         ({"target_scaling": None}, r"target_scaling=None. Allowed is 'auto'"),

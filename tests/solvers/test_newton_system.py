@@ -11,7 +11,7 @@ from skcurv.curvature.dense_blocks import ROWS
 from skcurv.data import Batch
 from skcurv.solvers import LMNewton, lm_newton, newton_system
 from skcurv.solvers.natural_gradient import NaturalGradient
-from skcurv.solvers.newton_system import CURVATURES, matrix, slope_and_bend
+from skcurv.solvers.newton_system import CURVATURES, matrix, slope_and_bend, with_second_order
 from skcurv.solvers.protocol import generator
 
 from .. import oracles
@@ -75,13 +75,13 @@ def test_chunks_of_rows_give_what_one_piece_gives(monkeypatch, structure, curvat
     assert_close(_matrix(p.point(), structure, curvature), whole, _terms(p))
 
 
-@pytest.mark.parametrize("curvature", CURVATURES)
-def test_slope_and_bend_are_those_of_the_exact_model(curvature):
+@pytest.mark.parametrize("hessian", [False, True])
+def test_slope_and_bend_are_those_of_the_exact_model(hessian):
     p = problem(case("two layers", "squared_error"))
     d = np.random.default_rng(1).normal(size=p.theta.size)
     H = oracles.ggn(p) + p.alpha / p.v.sum() * np.diag(oracles.penalised(p.case))
-    H = oracles.hessian(p) if curvature == "hessian" else H
-    slope, bend = slope_and_bend(p.point(), curvature, d)
+    H = oracles.hessian(p) if hessian else H
+    slope, bend = slope_and_bend(p.point(), d, matrix(p.point(), "dense", "hessian", None) if hessian else None)
     assert_close(slope, oracles.gradient(p) @ d, _terms(p), scale=np.abs(oracles.gradient(p)) @ np.abs(d))
     assert_close_to_difference(bend, d @ H @ d, scale=np.abs(d) @ np.abs(H) @ np.abs(d))
 
@@ -133,6 +133,21 @@ def test_memory_of_the_hessian_stays_under_what_the_limit_counts(monkeypatch, in
     counted = newton_system._numbers(here, "hessian")["dense"]
     _, solved = _peak(here, "dense", "hessian")
     assert 4 * counted < solved < 8 * (counted + 50 * here.theta.size)
+
+
+def test_memory_of_both_stays_under_what_counts_for_them(monkeypatch, in_place):
+    monkeypatch.setattr(newton_system, "STRIP", 2**16)
+    here = _tanh((10, 22, 20, 20, 3), 6000)
+    p, counted = here.theta.size, newton_system._numbers(here, "hessian")["dense"]
+    assert np.isfinite(here.grad).all()
+    tracemalloc.start()
+    try:
+        G = matrix(here, "dense", "ggn", None)
+        assert np.isfinite(with_second_order(here, "dense", G).solve(here.grad, 1e6 + np.zeros(p))).all()
+        held = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert 4 * counted < held < 8 * (counted + p * p + 50 * p)
 
 
 @pytest.mark.parametrize(("structure", "n"), [("gram", 200), ("layer", 6000)])
