@@ -7,6 +7,8 @@ A_0 = X; Z_l = A_l W_l + b_l; A_{l+1} = phi_l(Z_l); F = Z of the last layer (n, 
 * pullback:      V (n, k) -> J'V not yet contracted: pairs (A_l, G_l) with
                  G_last = V,  G_{l-1} = (G_l W_l') * phi'(Z_{l-1})
 * pushforward:   u (p,)   -> J u (n, k):  R{Z_l} = R{A_l} W_l + A_l U_l + u_l,  R{A_{l+1}} = phi'(Z_l) * R{Z_l}
+* derivatives:   u (p,)   -> F' = J u and F'' (n, k), the first two derivatives of F along u:
+                 R2{Z_l} = R2{A_l} W_l + 2 R{A_l} U_l,  R2{A_{l+1}} = phi'(Z_l) * R2{Z_l} + phi''(Z_l) * R{Z_l}^2
 * second_order:  V, u     -> (sum_i V_i . d2 F_i) u, the R-operator (Pearlmutter 1994, eq. 3) applied to the pullback
 """
 
@@ -18,6 +20,8 @@ from ..backend.namespace import dot, inner, namespace, squared
 from ..backend.spare import Spare
 from .activations import ACTIVATIONS
 from .layout import Layout
+
+CACHED = 2**15  # entries of a layer that stay in a processor's cache from one operation to the next
 
 
 class Tape(NamedTuple):
@@ -163,6 +167,27 @@ class MLP:
         if RA is not None:
             tangent += tape.spare.product(RA, self.layout.block(tape.theta, layer)[:-1, :])
         return tangent
+
+    def derivatives(self, tape, u):
+        """F' and F'' (n, k) along a parameter tangent u (p,), some rows at a time."""
+        xp, n, step = namespace(u), tape.F.shape[0], max(1, CACHED // max(self.layout.sizes))
+        parts = [self._derivatives(tape.part(slice(s, min(s + step, n))), u) for s in range(0, n, step)]
+        return tuple(xp.concat(side, axis=0) for side in zip(*parts, strict=True))
+
+    def _derivatives(self, tape, u):
+        last, RA, RRA = len(self._phi), None, None
+        for layer in range(last + 1):
+            RZ, RRZ = self._tangent(tape, u, layer, RA), None
+            if layer:
+                W, U = (self.layout.block(v, layer)[:-1, :] for v in (tape.theta, u))
+                RRZ = tape.spare.product(RRA, W) + tape.spare.product(2 * RA, U)
+            if layer < last:
+                phi, z, a = self._phi[layer], tape.Z[layer], tape.A[layer + 1]
+                RA, RRA = phi.slope(z, a), phi.curvature(z, a) * RZ * RZ
+                if layer:
+                    RRA += RA * RRZ
+                RA = RA * RZ
+        return RZ, namespace(RZ).zeros_like(RZ) if RRZ is None else RRZ
 
     def scale(self, theta):
         """The size of the parameters, one for all: (1 + |theta|^2)^(1/2)."""

@@ -28,10 +28,13 @@ def _length(here, u):
 
 
 def second_derivative(here, u):
-    """The second derivative of the outputs F (n, k) along u: a central difference, of error about sqrt(eps).
+    """The second derivative of the outputs F (n, k) along u.
 
-    Where that would leave the box, for theta + u in it, a difference ahead, of error about eps^(1/4).
+    That of a model function is a central difference, of error about sqrt(eps). Where that would leave the box, for
+    theta + u in it, it is a difference ahead, of error about eps^(1/4).
     """
+    if here.objective.network.layout.shapes:
+        return here.objective.network.derivatives(here.tape, u)[1]
     h, box = rounding(u) ** 0.25 / (_length(here, u) or 1.0), here.objective.box
     if box is None or (box.holds(here.theta + h * u) and box.holds(here.theta - h * u)):
         steps = h, -h, 0.0

@@ -16,9 +16,7 @@ a = 0, or the second-order term of a geodesic (`geodesic`); lambda rises where t
 
 Where C + D + lambda M is not positive definite, v is no number and lambda rises too.
 
-Of the Gauss-Newton matrix and the Hessian "auto" takes the one whose model g'd + d'(C + D)d / 2 was closer to the last
-step's change of f (Dennis, Gay & Welsch 1981), the former at first and where C + D + lambda M is positive definite for
-it alone. Near a minimum with residuals the former converges linearly, the Hessian quadratically.
+Of the Gauss-Newton matrix and the Hessian of a network "auto" takes now this one, now that one (`turns`).
 
 In a box, v is the minimiser there of the damped model g'v + v'(C + D + lambda M)v / 2, and alpha at most 1.
 """
@@ -30,11 +28,11 @@ from typing import Any, NamedTuple
 from sklearn.base import BaseEstimator
 
 from ..backend.namespace import dot, finite, namespace, rounding
-from ..curvature import hessian_product
 from .damping import RULES, gain_ratio, negligible
 from .geodesic import acceleration
 from .newton_system import CURVATURES, STRUCTURES, by_turns, chosen, matrix, slope_and_bend, with_second_order
 from .protocol import POSITIVE, Report, generator
+from .turns import Turn
 
 TRIES = 20  # by Nielsen's rule each doubles the factor on lambda: together beyond any scale
 START = 1e-3  # lambda at the start, relative to the largest entry of diag C / M (Madsen et al. 2004, eq. 3.14)
@@ -47,13 +45,13 @@ SCALINGS = ("auto", "identity", "diagonal", "relative")
 
 
 class LMState(NamedTuple):
-    """Damping, None before the first step; running maximum of diag C where it scales; steps; seed; C of "auto"."""
+    """Damping, None before the first step; running maximum of diag C where it scales; steps; seed; whose turn it is."""
 
     lam: float | None
     top: Any
     step: int
     seed: int
-    curvature: str = "ggn"
+    turn: Turn = Turn()
 
 
 class Model(NamedTuple):
@@ -172,28 +170,28 @@ class LMNewton(BaseEstimator):
         model = Model(curvature, matrix(here, structure, curvature, rng))
         free = auto and self.structure in ("auto", "dense") and here.whole
         if not (free and by_turns(here, self.memory_limit)):
-            return self._step(here, state, model)
-        hessian = state.curvature == "hessian"
-        models = [Model("hessian", with_second_order(here, structure, model.C)), model] if hessian else [model]
-        there, state, report = self._step(here, state, *models)
-        return there, state if there is here else state._replace(curvature=_closer(here, there, model.C)), report
+            return self._step(here, state, model)[:3]
+        hessian = [Model("hessian", with_second_order(here, structure, model.C))] if state.turn.hessian else []
+        there, state, report, taken = self._step(here, state, *hessian, model)
+        return there, state._replace(turn=state.turn.after(here, there, taken.curvature)), report
 
     def step_by(self, here, state, C):
         """`step` with the Gauss-Newton matrix C at hand."""
-        return self._step(here, state, Model("ggn", C))
+        return self._step(here, state, Model("ggn", C))[:3]
 
     def _step(self, here, state, model, instead=None):
+        """The next Point, state, report and the model that was taken."""
         state = state._replace(step=state.step + 1)
         diagonal = abs(model.C.diag())
         if not (finite(namespace(diagonal), diagonal) and math.isfinite(here.value)):
-            return here, state, Report(0.0, trouble="the loss or its curvature is not finite")
+            return here, state, Report(0.0, trouble="the loss or its curvature is not finite"), model
         M, first, least, top = self._scale(here, diagonal, state.top)
         lam = max(first if state.lam is None else state.lam, least)
-        there, lam, report = self._search(here, model, instead, M, lam, least)
-        return there, state._replace(lam=lam, top=top), report
+        there, lam, report, model = self._search(here, model, instead, M, lam, least)
+        return there, state._replace(lam=lam, top=top), report, model
 
     def _search(self, here, model, instead, M, start, least):
-        """Raise lambda until a step descends: the next Point, lambda, the report.
+        """Raise lambda until a step descends: the next Point, lambda, the report, the model.
 
         Where none does, lambda rises once only: the next batch may be better behaved. `instead` is the model to take
         where this one's matrix is not positive definite.
@@ -212,14 +210,14 @@ class LMNewton(BaseEstimator):
                         lam, lowered = least, True
                         continue
                     lam = min(lam, rule(start, -1.0, 0))
-                    return there, lam, Report(alpha, lam, converged=here.whole)
+                    return there, lam, Report(alpha, lam, converged=here.whole), model
                 rho = gain_ratio(there.value - here.value, predicted)
             rho = rho if rho > ACCEPT else min(rho, 0.0)
             lam = max(rule(lam, rho, rejections), least)
             if rho > 0:
-                return there, lam, Report(alpha, lam, rho)
+                return there, lam, Report(alpha, lam, rho), model
         lam = rule(start, rho, 0)
-        return here, lam, Report(0.0, lam, rho, converged=here.whole)
+        return here, lam, Report(0.0, lam, rho, converged=here.whole), model
 
     def _scale(self, here, diagonal, top):
         """M, the first and the least lambda, and the running maximum of the diagonal."""
@@ -251,15 +249,6 @@ class LMNewton(BaseEstimator):
         curved = here.objective.network.smooth if self.geodesic == "auto" else self.geodesic
         d = v + acceleration(here, solve, M, v) if curved and curvature == "ggn" else v
         return d, alpha, alpha * (slope + 0.5 * alpha * bend)
-
-
-def _closer(here, there, C):
-    """Which model was closer to the change of f, by the Gauss-Newton matrix C and a product with the Hessian."""
-    xp, d = namespace(here.theta), there.theta - here.theta
-    left = there.value - here.value - dot(xp, here.grad, d)
-    ggn = C.mv(d) + here.objective.shift(here.theta) * d
-    by_ggn, by_hessian = (abs(left - 0.5 * dot(xp, d, product)) for product in (ggn, hessian_product(here, d)))
-    return "hessian" if by_hessian < by_ggn else "ggn"
 
 
 def _layered(here):

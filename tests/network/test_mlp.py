@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from skcurv.network import MLP
+from skcurv.network import MLP, mlp
 from skcurv.network.layout import Layout
 
 from .. import oracles
@@ -64,6 +64,19 @@ def test_second_order_is_the_derivative_of_the_pullback(name):
     desired = (ahead - behind) / (2 * STEP)
     scale = max(1.0, np.abs(ahead).max())
     assert_close_to_difference(network.second_order(tape, V, u), desired, scale=10 * scale)
+
+
+@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
+def test_derivatives_are_those_of_the_outputs_along_a_line(monkeypatch, name, sparse):
+    """F' = J u and V . F'' = u' (sum_i V_i . d2 F_i) u, in one piece and two rows at a time."""
+    p, network, tape, V, u = _setting(name, sparse)
+    for cached in (2**15, 2 * max(p.case.sizes)):
+        monkeypatch.setattr(mlp, "CACHED", cached)
+        first, second = network.derivatives(tape, u)
+        assert_close(first, network.pushforward(tape, u), 30 * p.theta.size)
+        for one in (V, *(V * (np.arange(len(V)) == i)[:, None] for i in range(len(V)))):
+            bend = network.second_order(tape, one, u)
+            assert_close(np.sum(one * second), u @ bend, 30 * p.theta.size, scale=1 + np.abs(u) @ np.abs(bend))
 
 
 def test_csr_equals_dense(name):

@@ -10,6 +10,7 @@ from skcurv import CurvatureMLPRegressor, CurvatureRegressor
 from skcurv.solvers import LMNewton, lm_newton
 from skcurv.solvers.lm_newton import LMState
 from skcurv.solvers.newton_system import by_turns, with_second_order
+from skcurv.solvers.turns import Turn
 
 from .. import oracles
 from ..cases import CASES, STEP, Case, case, problem
@@ -23,13 +24,13 @@ def _ggn(p):
 
 
 def _run(curvature, here, steps):
-    """The Points of a run, the first included, and what "auto" takes at each."""
+    """The Points of a run, the first included, and whether the Hessian was closer before each."""
     solver = LMNewton("dense", curvature)
-    state, points, taken = solver.init(here, 0), [here], ["ggn"]
+    state, points, taken = solver.init(here, 0), [here], [False]
     for _ in range(steps):
         here, state, report = solver.step(here, state)
         points.append(here)
-        taken.append(state.curvature)
+        taken.append(state.turn.closer)
         if report.converged:
             break
     return points, taken
@@ -43,13 +44,13 @@ def test_it_takes_the_model_that_was_closer_to_the_change(c):
     """
     p = problem(c, n=20)
     points, taken = _run("auto", p.point(), 6)
-    for (before, after), name in zip(pairwise(points), taken[1:], strict=True):
+    for (before, after), closer in zip(pairwise(points), taken[1:], strict=True):
         at, d = p._replace(theta=before.theta), after.theta - before.theta
         left, way = after.value - before.value - before.grad @ d, STEP * d / np.linalg.norm(d)
         change = oracles.gradient(at, at.theta + way) - oracles.gradient(at, at.theta - way)
         by_ggn, by_hessian = abs(left - d @ _ggn(at) @ d / 2), abs(left - d @ change * np.linalg.norm(d) / STEP / 4)
         unsure = 1e-6 * (d @ d) * (1 + np.abs(_ggn(at)).max()) + 1e-12
-        assert name == ("hessian" if by_hessian < by_ggn else "ggn") or abs(by_ggn - by_hessian) <= unsure
+        assert closer == (by_hessian < by_ggn) or abs(by_ggn - by_hessian) <= unsure
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "multinomial"])
@@ -60,7 +61,7 @@ def test_the_step_is_that_of_the_matrix_taken(loss):
     assert shifted[0] < -1e-3
     for lam in (1e-4, 2 * abs(shifted[0])):
         for curvature in ("auto", "hessian", "ggn"):
-            state = LMState(lam, None, 0, 0, "hessian")
+            state = LMState(lam, None, 0, 0, Turn(closer=True))
             steps[curvature] = LMNewton("dense", curvature, geodesic=False).step(p.point(), state)[0].theta
         same = "ggn" if lam == 1e-4 else "hessian"
         np.testing.assert_allclose(steps["auto"], steps[same], rtol=0, atol=1e-13)
@@ -131,3 +132,20 @@ def test_weights_do_what_repetition_does_whatever_form_the_rows_ask_for(monkeypa
     repeated = clone(model).fit(np.repeat(X, 6, axis=0), np.repeat(y, 6))
     assert set(made) == {"gram", "dense"}
     np.testing.assert_allclose(weighted.theta_, repeated.theta_, rtol=1e-6, atol=1e-8)
+
+
+def test_an_indefinite_hessian_is_left_aside_for_ever_more_steps():
+    """1, 3 and 7 steps after failures in a row; a success is a new start; whether it was closer counts before that."""
+    here, turn, tried = object(), Turn(closer=True), []
+    for step in range(20):
+        if turn.hessian:
+            tried.append(step)
+        turn = turn.after(here, here, "hessian" if step in (12, 13) else "ggn")
+    assert tried == [0, 2, 6, 14]
+    turn, tried = Turn(closer=True), []
+    for step in range(20):
+        if turn.hessian:
+            tried.append(step)
+        turn = turn.after(here, here, "hessian" if step in (2, 3) else "ggn")
+    assert tried == [0, 2, 3, 4, 6, 10, 18]
+    assert not Turn(closer=False).hessian
