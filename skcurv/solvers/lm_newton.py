@@ -145,7 +145,7 @@ class LMNewton(BaseEstimator):
     full_batch = False
     layered = False
     cost = "1 + p x p system"
-    memory = "2 p"
+    memory = "3 p"
 
     def batch_size(self, n):
         return n
