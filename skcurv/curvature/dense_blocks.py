@@ -74,13 +74,14 @@ def _sides(here, S):
     """By layer: inputs with a one appended (n, i + 1), and root-weighted output columns (n, o, c)."""
     xp, sides, columns = namespace(S), [], list(_columns(here, S))
     for layer, (inputs, _) in enumerate(columns[0].pairs):
-        sides.append((bordered(inputs), xp.stack([pairs.pairs[layer][1] for pairs in columns], axis=2)))
+        sides.append((with_ones(inputs), xp.stack([pairs.pairs[layer][1] for pairs in columns], axis=2)))
     return sides
 
 
-def bordered(A):
+def with_ones(A):
     """[A, 1], dense."""
-    A, xp = as_dense(A), namespace(as_dense(A))
+    A = as_dense(A)
+    xp = namespace(A)
     return xp.concat([A, xp.ones((A.shape[0], 1), dtype=A.dtype)], axis=1)
 
 

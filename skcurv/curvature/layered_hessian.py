@@ -18,14 +18,14 @@ Diagonal matrices are held by their diagonals (n, o), others as (n, o, c), zero 
 """
 
 from ..backend.namespace import namespace
-from .dense_blocks import bordered, cross_sum, own_sum, upper
+from .dense_blocks import cross_sum, own_sum, upper, with_ones
 
 
 def second_order_sums(here):
     """The sums {(l, m): K}, l <= m, laid out as those of `layer_sums`."""
     network, xp = here.objective.network, namespace(here.theta)
     pairs, bends = here.pullback(here.loss_grad).pairs, network.bends(here.tape)
-    inputs, last = [bordered(A) for A, _ in pairs], len(pairs) - 1
+    inputs, last = [with_ones(A) for A, _ in pairs], len(pairs) - 1
     Q, P = {last: _beyond(here)}, {}
     sums = {(last, last): _own(xp, inputs[last], here.k, Q[last])}
     for layer in range(last - 1, -1, -1):

@@ -17,11 +17,10 @@ With a_i = [A_l[i], 1] a layer's input and G_l[i, :, j] the j-th column of S_i p
 
 from itertools import pairwise
 
-from ..backend.namespace import dense as as_dense
 from ..backend.namespace import gram as weighted_gram
 from ..backend.namespace import inner, issparse, namespace, total
 from ..linalg import EKFAC, Diagonal, Gram, Kronecker, KroneckerTridiagonal, UnitBlocks
-from .dense_blocks import by_layer, dense, entries_per_row
+from .dense_blocks import by_layer, dense, entries_per_row, with_ones
 
 __all__ = [
     "by_layer",
@@ -63,7 +62,7 @@ def by_unit(here, S):
     """One matrix a unit."""
     columns, blocks = _columns(here, _root_weighted(here, S)), []
     for layer, (inputs, _) in enumerate(columns[0].pairs):
-        A = _with_ones(as_dense(inputs))
+        A = with_ones(inputs)
         xp, (n, i) = namespace(A), A.shape
         squares = [pairs.pairs[layer][1] ** 2 for pairs in columns]
         products = xp.reshape(A[:, :, None] * A[:, None, :], (n, i * i))
@@ -110,15 +109,10 @@ def _output_curvature(here):
 def _bordered(xp, A, w):
     """sum_i w_i [A_i, 1]'[A_i, 1], (i + 1, i + 1)."""
     if not issparse(A):
-        return weighted_gram(_with_ones(A), w)
+        return weighted_gram(with_ones(A), w)
     sums = inner(A, w[:, None]).T
     top = xp.concat([weighted_gram(A, w), sums.T], axis=1)
     return xp.concat([top, xp.concat([sums, xp.sum(w)[None, None]], axis=1)], axis=0)
-
-
-def _with_ones(A):
-    xp = namespace(A)
-    return xp.concat([A, xp.ones((A.shape[0], 1), dtype=A.dtype)], axis=1)
 
 
 def ekfac(here, S):
