@@ -98,8 +98,9 @@ class LMNewton(BaseEstimator):
         remembers a curvature that is long gone.
     geodesic : {"auto"} or bool, default="auto"
         Whether the step follows the curved path of the outputs to second order, and is rejected where that path bends
-        too much, for one more solve and two more evaluations of the model a try; with the Gauss-Newton matrix only.
-        "auto" does so for model functions and for networks of smooth activations.
+        too much, for one more solve a try and the second derivatives along it, of a model function by two more
+        evaluations; with the Gauss-Newton matrix only. "auto" does so for model functions and for networks of smooth
+        activations.
     memory_limit : float, default=2147483648
         Bytes (2 GiB) that :math:`C` and the work on it may take, above 0.
 
@@ -154,21 +155,22 @@ class LMNewton(BaseEstimator):
         if self.geodesic is True and self.curvature not in ("auto", "ggn"):
             raise ValueError(
                 f"geodesic=True with curvature={self.curvature!r} was given to solver='lm-newton'. Allowed is "
-                "curvature='ggn', whose matrix is the metric of the outputs. Set geodesic=False, or curvature='ggn'."
+                "curvature='auto' or 'ggn', whose matrix is the metric of the outputs. Set geodesic=False, or "
+                "curvature='ggn'."
             )
-        self._structure(here)
+        self._first(here)
         return LMState(None, None, 0, seed)
 
-    def _structure(self, here):
+    def _first(self, here):
+        """The curvature that every step makes, and its structure."""
         curvature = "ggn" if self.curvature == "auto" else self.curvature
-        return chosen(here, self.structure, curvature, self.memory_limit)
+        return curvature, chosen(here, self.structure, curvature, self.memory_limit)
 
     def step(self, here, state):
-        structure, auto = self._structure(here), self.curvature == "auto"
-        rng = generator(state.seed, state.step + 1, SAMPLE) if self.curvature == "fisher" else None
-        curvature = "ggn" if auto else self.curvature
+        curvature, structure = self._first(here)
+        rng = generator(state.seed, state.step + 1, SAMPLE) if curvature == "fisher" else None
         model = Model(curvature, matrix(here, structure, curvature, rng))
-        free = auto and self.structure in ("auto", "dense") and here.whole
+        free = self.curvature == "auto" and self.structure in ("auto", "dense") and here.whole
         if not (free and by_turns(here, self.memory_limit)):
             return self._step(here, state, model)[:3]
         hessian = [Model("hessian", with_second_order(here, structure, model.C))] if state.turn.hessian else []

@@ -25,8 +25,8 @@ from ..curvature.dense_blocks import assembled, assembled_by_layer, layer_sums
 from ..curvature.layered_hessian import second_order_sums
 from ..linalg import Dense
 
-COLUMNS = {"ggn": ggn, "fisher": sampled_fisher, "empirical-fisher": empirical_fisher, "hessian": ggn}
-CURVATURES = tuple(COLUMNS)
+COLUMNS = {"ggn": ggn, "fisher": sampled_fisher, "empirical-fisher": empirical_fisher}
+CURVATURES = (*COLUMNS, "hessian")
 STRUCTURES = ("dense", "gram", "layer")
 STRIP = 2**22  # numbers in the products of one chunk of rows
 
@@ -46,11 +46,10 @@ def matrix(here, structure, curvature, rng):
     -------
     Factored
     """
-    columns, layout = COLUMNS[curvature], here.objective.network.layout
-    if curvature == "hessian" and not layout.shapes:
+    if curvature == "hessian" and not here.objective.network.layout.shapes:
         return _hessian(here)
     if structure == "gram":
-        return gram(here, columns(here, rng))
+        return gram(here, COLUMNS[curvature](here, rng))
     return _from_sums(here, structure, curvature, lambda part: _sums(part, structure, curvature, rng))
 
 
@@ -72,9 +71,10 @@ def _from_sums(here, structure, curvature, sums_of):
 
 
 def _sums(part, structure, curvature, rng):
-    sums = layer_sums(part, COLUMNS[curvature](part, rng), across=structure == "dense")
-    if curvature == "hessian":
-        _add(sums, second_order_sums(part))
+    if curvature != "hessian":
+        return layer_sums(part, COLUMNS[curvature](part, rng), across=structure == "dense")
+    sums = layer_sums(part, ggn(part, rng), across=True)
+    _add(sums, second_order_sums(part))
     return sums
 
 
