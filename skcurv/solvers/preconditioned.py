@@ -23,9 +23,9 @@ On mini-batches the average of the iterates by polynomial decay is what counts, 
 average takes in the theta that step t starts from, so that an untested step never reaches it unseen; it ends with them.
 
 The first lambda is found on the first batch: from START, by factors of LEAP, up until rho is above 1/4 and down while
-it is above 3/4, never below the mean curvature. Constants as in Martens & Grosse (2015, sections 6.4 to 7, appendix S);
-the floor of lambda is ours: square root of rounding times the mean curvature, and on mini-batches, where rho is noisy,
-NOISE times the fall of the loss.
+it is above 3/4, never below its floor or the mean curvature. Constants as in Martens & Grosse (2015, sections 6.4 to 7,
+appendix S); the floor of lambda is ours: square root of rounding times the mean curvature, and on mini-batches, where
+rho is noisy, NOISE times the fall of the loss.
 """
 
 import math
@@ -56,7 +56,7 @@ TEST = 1 / 2  # part of a mini-batch, its last rows, for rho
 CEILING = 2  # times the running mean of the loss is what no step may take the next batch to
 FRESH = 0.1  # weight of a new batch in that mean
 MOST_COLUMNS = 64  # up to which full-set statistics are exact
-START = 1.0  # lambda from which the first one is searched
+START = 1 / 8  # lambda from which the first one is searched
 LEAP = 8.0
 LEAPS = 12
 TAIL = 5  # of the average: its weights grow like step^TAIL, so that it spans a sixth of the steps
@@ -156,7 +156,7 @@ def step(here, state, recipe):
     if due:
         state = _renewed(here, state, recipe)
     if state.lam is None:
-        state = _calibrated(here, state, recipe)
+        state, due = _calibrated(here, state, recipe), False
     if due or recipe.rate is not None or not state.models.seen or _in_turn(here, state, MODEL_PERIOD):
         state, alpha, d, predicted = proposed(here, state, recipe, due)
     else:
@@ -183,21 +183,22 @@ def _trusted(here, state):
 
 
 def _calibrated(here, state, recipe):
-    """The state with the first lambda."""
-    lam, risen, fallen = START, False, False
+    """The state with the first lambda, and the inverse for it where one was made."""
+    least = max(floor(here, state), state.mean_curvature)
+    lam, fallen, risen = max(START, least), False, False
     for _ in range(LEAPS):
         trial, _, d, predicted = proposed(here, replace(state, lam=lam), recipe, True)
         part = here.tail(rows(here, TEST))
         rho = gain_ratio(here.moved(d).on(part.batch).value - part.value, predicted)
-        if rho > 0.75 and not risen:
-            lam, fallen = lam / LEAP, True
+        if rho > 0.75 and not risen and lam > least:
+            lam, fallen = max(lam / LEAP, least), True
         elif rho < 0.25:
             lam, risen = lam * LEAP, True
             if fallen:
                 break
         else:
             break
-    return replace(state, lam=max(lam, floor(here, trial), state.mean_curvature))
+    return trial if trial.lam == lam else replace(state, lam=lam)
 
 
 def _judge(here, state, alpha, predicted):

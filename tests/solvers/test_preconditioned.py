@@ -246,6 +246,34 @@ def test_on_mini_batches_models_and_statistics_are_made_ever_more_rarely(monkeyp
     assert (max(beta) > 0) == (own == 1)
 
 
+@pytest.mark.parametrize("start", [5.0, 0.01], ids=["above the floor", "below the floor"])
+@pytest.mark.parametrize("noise", [0.03, 1.0], ids=["mean curvature", "noise"])
+def test_the_first_lambda_is_not_searched_below_its_floor_and_its_inverse_is_used(monkeypatch, noise, start):
+    """On this batch rho is above 3/4 for each, so that the search goes down to the floor."""
+    objective, batches = mini_batches()
+    tried, inverted, propose, invert = [], [], preconditioned.proposed, Averaged.invert
+
+    def proposing(here, state, recipe, due):
+        tried.append(state.lam)
+        return propose(here, state, recipe, due)
+
+    def inverting(form, statistics, d, dtype):
+        inverted.append(d)
+        return invert(form, statistics, d, dtype)
+
+    monkeypatch.setattr(preconditioned, "NOISE", noise)
+    monkeypatch.setattr(preconditioned, "START", start)
+    monkeypatch.setattr(preconditioned, "proposed", proposing)
+    monkeypatch.setattr(Averaged, "invert", inverting)
+    here, solver = objective.point(problem(case("tanh", "squared_error")).theta, batches[0]), DiagFisher()
+    _, state, _ = solver.step(here, solver.init(here, 0))
+    floor = max(noise, state.mean_curvature)
+    trials = [start, *([start / preconditioned.LEAP] * (floor < start / preconditioned.LEAP)), floor]
+    trials = trials if start > floor else [floor]
+    assert tried == [*trials, floor]
+    assert len(inverted) == len(trials)
+
+
 def test_every_step_that_is_tested_has_a_model_of_its_own():
     """Without one there is no predicted decrease that the actual one could be compared with."""
     objective, batches = mini_batches()
