@@ -38,7 +38,8 @@ class KFAC(BaseEstimator):
     :math:`p` and the last update :math:`v`; on mini-batches it is the running mean of such models in directions of
     length one, which takes in one in each of the first 10 steps and then ever fewer, down to one in 10. From the 25th
     model on the step is longer in the output layer by half of what a model with a length for it would add. The ratio
-    :math:`r`, 1 at first, moves at every fourth refresh to the best of :math:`\{0.6 r, r, r / 0.6\}` by that model.
+    :math:`r`, 1 at first, moves to the best by that model of :math:`\{0.36, 0.6, 1\}` in the third step and of
+    :math:`\{0.6 r, r, r / 0.6\}` about every 160 steps.
     :math:`\lambda` follows the ratio of actual to predicted decrease every 10 steps, at every step when a batch is the
     full set; then the factors are exact. On mini-batches, which double from 128 rows, or as many as make the first
     gradient more than noise, to 512, or to the full set of at most 1024, the average of the iterates by polynomial

@@ -16,7 +16,7 @@ from .quadratic_model import lengths, solve, stepped, value_of
 
 FEWEST_ROWS = 128  # for statistics and model
 SEARCH = 0.6  # omega of the ratio r: (19/20)^(20/2)
-SEARCH_PERIOD = 4  # refreshes between searches
+SEARCH_PERIOD = 160  # steps from one search to the next, after one in the third step
 LEAST_RATIO = 0.1  # and its inverse is the most
 MOMENTUM = 0.9  # with a fixed rate
 
@@ -71,8 +71,8 @@ def _along(w, v, c, output):
 def proposed(here, state, recipe, due):
     """The state with its inverse, the step length alpha, the step d and the model's value there."""
     ratios = [state.ratio]
-    if recipe.search and due and state.v is not None and state.step // recipe.period % SEARCH_PERIOD == 0:
-        ratios = [r for r in (SEARCH * state.ratio, state.ratio, state.ratio / SEARCH) if _in_range(r)]
+    if recipe.search and due and state.v is not None:
+        ratios = _ratios(state, recipe.period)
     inverses = [state.inverse]
     if due or state.inverse is None or not recipe.form.lazy:
         inverses = [_inverse(here, state, recipe, ratio) for ratio in ratios]
@@ -96,8 +96,14 @@ def proposed(here, state, recipe, due):
     return state, alpha, _along(fresh[chosen], old[0], c, output) if old else alpha * fresh[chosen], predicted
 
 
-def _in_range(ratio):
-    return LEAST_RATIO <= ratio <= 1 / LEAST_RATIO
+def _ratios(state, period):
+    """The ratios to choose from in a step that renews the inverse; the first choice is from r downward."""
+    if state.step >= SEARCH_PERIOD and state.step % SEARCH_PERIOD < period:
+        powers = (1, 0, -1)
+    else:
+        powers = (2, 1, 0) if state.step == 2 else (0,)
+    ratios = (SEARCH**power * state.ratio for power in powers)
+    return [r for r in ratios if LEAST_RATIO <= r <= 1 / LEAST_RATIO]
 
 
 def _candidate(recipe, i, n, b, M):
