@@ -123,8 +123,8 @@ class Kronecker:
 
     def astype(self, dtype):
         """The same operator in another precision."""
-        sides = (tuple(namespace(M).astype(M, dtype) for M in side) for side in (self.A, self.G))
-        return Kronecker(self.layout, *sides)
+        cast = (tuple(namespace(M).astype(M, dtype, copy=False) for M in side) for side in (self.A, self.G))
+        return Kronecker(self.layout, *cast)
 
 
 def _damped_pair(A, G, d):

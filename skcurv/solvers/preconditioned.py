@@ -29,8 +29,7 @@ rho is noisy, NOISE times the fall of the loss.
 """
 
 import math
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..backend.namespace import finite, namespace
 from ..backend.passes import combined
@@ -62,8 +61,7 @@ LEAPS = 12
 TAIL = 5  # of the average: its weights grow like step^TAIL, so that it spans a sixth of the steps
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """Progress: damping, statistics, inverse, mean of the models, last update v, mean loss, last trusted parameters."""
 
     seed: int
@@ -117,14 +115,14 @@ def averaged(here, state, recipe):
         return state
     part, updates = here.head(rows(here, recipe.statistics_fraction)), state.updates + 1
     S = columns(part, state, recipe.curvature)
-    return replace(state, statistics=recipe.form.collect(state.statistics, updates, part, S), updates=updates)
+    return state._replace(statistics=recipe.form.collect(state.statistics, updates, part, S), updates=updates)
 
 
 def _renewed(here, state, recipe):
     """The state with statistics made ready for inversion, and the mean of their diagonal."""
     statistics = recipe.form.renew(state.statistics, here.theta.dtype)
     mean = float(namespace(here.theta).mean(statistics.diag()))
-    return replace(state, statistics=statistics, mean_curvature=mean)
+    return state._replace(statistics=statistics, mean_curvature=mean)
 
 
 def floor(here, state):
@@ -146,7 +144,7 @@ def step(here, state, recipe):
     if not (finite(namespace(here.theta), here.grad) and math.isfinite(here.value)):  # the gradient can give both
         return _retreat(here, state, "the loss or its gradient is not finite")
     if here.whole:
-        state = replace(state, average=None)
+        state = state._replace(average=None)
     else:
         if _exploded(here, state):
             return _rejected(here.at(state.safe), state, NAN, "the last step took the loss far up")
@@ -163,7 +161,7 @@ def step(here, state, recipe):
         state, alpha, d, predicted = repeated(here, state, recipe)
     if not math.isfinite(predicted):
         return _retreat(here, state, "the quadratic model is not finite")
-    there, state, report = _judge(here, replace(state, v=d, step=state.step + 1), alpha, predicted)
+    there, state, report = _judge(here, state._replace(v=d, step=state.step + 1), alpha, predicted)
     return there, state, report._replace(average=state.average)
 
 
@@ -179,7 +177,7 @@ def _trusted(here, state):
     share = 1.0 if state.average is None else (1 + TAIL) / (state.step + 1 + TAIL)
     average = here.theta if share >= 1 else combined(1 - share, state.average, share, here.theta)
     rejections = state.rejections if here.theta is state.safe else 0
-    return replace(state, safe=here.theta, level=level, average=average, rejections=rejections)
+    return state._replace(safe=here.theta, level=level, average=average, rejections=rejections)
 
 
 def _calibrated(here, state, recipe):
@@ -187,7 +185,7 @@ def _calibrated(here, state, recipe):
     least = max(floor(here, state), state.mean_curvature)
     lam, fallen, risen = max(START, least), False, False
     for _ in range(LEAPS):
-        trial, _, d, predicted = proposed(here, replace(state, lam=lam), recipe, True)
+        trial, _, d, predicted = proposed(here, state._replace(lam=lam), recipe, True)
         part = here.tail(rows(here, TEST))
         rho = gain_ratio(here.moved(d).on(part.batch).value - part.value, predicted)
         if rho > 0.75 and not risen and lam > least:
@@ -198,7 +196,7 @@ def _calibrated(here, state, recipe):
                 break
         else:
             break
-    return trial if trial.lam == lam else replace(state, lam=lam)
+    return trial if trial.lam == lam else state._replace(lam=lam)
 
 
 def _judge(here, state, alpha, predicted):
@@ -209,24 +207,24 @@ def _judge(here, state, alpha, predicted):
     part = here.tail(rows(here, TEST))
     tested = there.on(part.batch)
     if negligible(part, tested, predicted):
-        return there, replace(state, safe=there.theta), Report(alpha, state.lam, converged=here.whole)
+        return there, state._replace(safe=there.theta), Report(alpha, state.lam, converged=here.whole)
     rho = gain_ratio(tested.value - part.value, predicted)
     if rho < 0:
         return _rejected(here, state, rho)
     lam = max(martens(state.lam, rho, BOLD if here.whole else OMEGA**TEST_PERIOD), floor(here, state))
-    return there, replace(state, lam=lam, safe=there.theta, rejections=0), Report(alpha, lam, rho)
+    return there, state._replace(lam=lam, safe=there.theta, rejections=0), Report(alpha, lam, rho)
 
 
 def _rejected(here, state, rho, trouble=""):
     """Stay, without the last update, with more damping: r, r^2, r^4, ... times for rejections in a row."""
     growth = (1 / (BOLD if here.whole else OMEGA**TEST_PERIOD)) ** 2**state.rejections
     lam = max(state.lam * growth, floor(here, state))
-    state = replace(state, lam=lam, v=None, models=NOTHING, inverse=None, rejections=state.rejections + 1)
+    state = state._replace(lam=lam, v=None, models=NOTHING, inverse=None, rejections=state.rejections + 1)
     return here, state, Report(0.0, lam, rho, trouble=trouble, average=state.average)
 
 
 def _retreat(here, state, trouble):
     """Back to the last tested parameters with ten times the damping and no memory."""
     lam = 10 * (START if state.lam is None else state.lam)
-    state = replace(state, lam=lam, v=None, models=NOTHING, updates=0)
+    state = state._replace(lam=lam, v=None, models=NOTHING, updates=0)
     return here.at(state.safe), state, Report(0.0, lam, trouble=trouble, average=state.average)

@@ -4,7 +4,6 @@ Its symbols and steps 2 and 3 are those of `preconditioned`.
 """
 
 import math
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,7 +55,7 @@ def repeated(here, state, recipe):
     w, v, output = inverse.mv(here.grad), here.restricted(state.v), here.objective.network.layout.output
     c = state.models.c / lengths(here.grad, w, v, output)
     d = _along(w, v, c * [-1, 1, -1][: len(c)], output)
-    return (state if lazy else replace(state, inverse=inverse)), float(c[0]), d, 0.0
+    return (state if lazy else state._replace(inverse=inverse)), float(c[0]), d, 0.0
 
 
 def _along(w, v, c, output):
@@ -84,12 +83,12 @@ def proposed(here, state, recipe, due):
     n, two = len(fresh), len(fresh) + len(old)
     candidates = (_candidate(recipe, i, n, b[:two], M[:two, :two]) for i in range(n))
     chosen, predicted, c = min(candidates, key=lambda found: found[1])
-    state = replace(state, inverse=inverses[chosen], ratio=ratios[chosen])
+    state = state._replace(inverse=inverses[chosen], ratio=ratios[chosen])
     if smooth:
         kept = [chosen, n, *([two + chosen] if ends else [])]
         b, M = b[kept], M[np.ix_(kept, kept)]
         s = lengths(here.grad, fresh[chosen], old[0], output)
-        state = replace(state, models=state.models.taking_in(b, M, s))
+        state = state._replace(models=state.models.taking_in(b, M, s))
         c = state.models.c / s
         predicted = value_of(b, M, c)
     alpha = float(c[0])

@@ -1,6 +1,5 @@
 """K-FAC's forms and rules: directions, the searched ratio, the first lambda, a fixed rate, the average."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -57,7 +56,7 @@ def test_ekfac_starts_from_the_eigenvalues_of_kfac_and_moves_to_the_true_ones(c)
     exact, _, _ = first_step(p, KFAC(damping=LAM, structure="kron-exact"))
     np.testing.assert_array_equal(d, exact)
     here, truth = p.point(), oracles.blocks_only(c, oracles.ggn(p))
-    state = replace(state, step=5)  # no new basis
+    state = state._replace(step=5)  # no new basis
     _, after, _ = KFAC(damping=LAM, structure="ekfac").step(here, state)
     for s, Q_A, Q_G, old, new in zip(
         oracles.layer_slices(c), *(getattr(after.statistics.basis, name) for name in ("Q_A", "Q_G")),
@@ -121,7 +120,7 @@ def test_a_fixed_rate_keeps_the_norm_constraint():
     np.testing.assert_array_equal(loose, free)
     here = p.point().at(p.theta + free)
     there, _, _ = KFAC(damping=LAM, learning_rate=1e-3).step(here, state)
-    alone, _, _ = KFAC(damping=LAM, learning_rate=1e-3).step(here, replace(state, v=None))
+    alone, _, _ = KFAC(damping=LAM, learning_rate=1e-3).step(here, state._replace(v=None))
     assert_close(there.theta - alone.theta, 0.9 * free, 1e4, scale=np.abs(p.theta).max())
 
 

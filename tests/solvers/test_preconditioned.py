@@ -1,7 +1,5 @@
 """What K-FAC and the diagonal Fisher share: statistics, refreshes, the damping and its floor, rejections."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -280,7 +278,7 @@ def test_every_step_that_is_tested_has_a_model_of_its_own():
     here = objective.point(problem(case("tanh", "squared_error")).theta, batches[0])
     state = preconditioned.init(here, 0, 1.0)
     for t in range(0, 1000, preconditioned.TEST_PERIOD):
-        assert preconditioned._in_turn(here, replace(state, step=t), preconditioned.MODEL_PERIOD)
+        assert preconditioned._in_turn(here, state._replace(step=t), preconditioned.MODEL_PERIOD)
 
 
 @both
@@ -306,7 +304,7 @@ def test_a_model_that_is_not_finite_is_a_retreat_too(solver):
     here, state = start(p, solver)
     here, state, _ = solver.step(here, state)
     with np.errstate(invalid="ignore", over="ignore"):
-        there, after, report = solver.step(here, replace(state, v=np.full_like(p.theta, np.inf)))
+        there, after, report = solver.step(here, state._replace(v=np.full_like(p.theta, np.inf)))
     np.testing.assert_array_equal(there.theta, here.theta)
     assert report.trouble
     assert after.lam > state.lam

@@ -1,7 +1,5 @@
 """The step that the Fisher solvers and K-FAC propose: the searched ratio, steps between models, rows of a part."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -25,7 +23,7 @@ def test_a_searched_ratio_is_no_worse_by_the_model(structure):
         state = solver.init(here, 0) if state is None else state
         recipe = proposal.Recipe(kfac.FORMS[structure], "fisher", 1.0, 1.0, search=True)
         if state.v is not None:
-            searching = replace(state, step=proposal.SEARCH_PERIOD)
+            searching = state._replace(step=proposal.SEARCH_PERIOD)
             found = proposal.proposed(here, searching, recipe, True)
             fixed = proposal.proposed(here, searching, recipe._replace(search=False), True)
             assert found[3] <= fixed[3] + 1e-12 * abs(fixed[3])
@@ -39,7 +37,7 @@ def test_the_ratio_is_searched_downward_in_the_third_step_and_then_both_ways_eve
     here = problem(case("tanh", "squared_error")).point()
     state = preconditioned.init(here, 0, 1.0)
     due = [t for t in range(3000) if t < 3 or t % period == 0]
-    found = {t: proposal._ratios(replace(state, step=t), period) for t in due}
+    found = {t: proposal._ratios(state._replace(step=t), period) for t in due}
     searched = [t for t in due if len(found[t]) > 1]
     assert found.pop(2) == pytest.approx([0.36, 0.6, 1])
     assert all(ratios in ([1], pytest.approx([0.6, 1, 1 / 0.6])) for ratios in found.values())
@@ -47,7 +45,7 @@ def test_the_ratio_is_searched_downward_in_the_third_step_and_then_both_ways_eve
     gaps = np.diff([0, *searched[1:]])
     assert np.mean(gaps) == pytest.approx(max(proposal.SEARCH_PERIOD, period), rel=0.03)
     assert np.max(np.abs(gaps - max(proposal.SEARCH_PERIOD, period))) < min(period, proposal.SEARCH_PERIOD)
-    edges = [proposal._ratios(replace(state, step=160, ratio=r), period) for r in (0.1, 10.0)]
+    edges = [proposal._ratios(state._replace(step=160, ratio=r), period) for r in (0.1, 10.0)]
     assert edges == [pytest.approx([0.1, 0.1 / 0.6]), pytest.approx([6, 10])]
 
 
@@ -63,7 +61,7 @@ def test_a_step_between_models_leaves_what_a_box_holds_where_it_is(monkeypatch):
     assert held.any()
     assert (v[held] != 0).all()
     models = NOTHING.taking_in(np.array([-1.0, -2.0, -1.0]), np.eye(3) + 0.25, np.ones(3))
-    state = replace(preconditioned.init(here, 0, 1.0), v=v, inverse=P, models=models)
+    state = preconditioned.init(here, 0, 1.0)._replace(v=v, inverse=P, models=models)
     recipe = proposal.Recipe(Averaged(None), "fisher", 1.0, 1.0)
     _, alpha, d, _ = proposal.repeated(here, state, recipe)
     w, u = P.mv(here.grad), np.where(held, 0, v)
