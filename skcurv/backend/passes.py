@@ -21,7 +21,9 @@ def large(x):
 def combined(a, x, b, y):
     """a x + b y in a new array, for numbers a and b and arrays of one shape and dtype."""
     if not (large(x) and large(y)):
-        return a * x + b * y
+        out = a * x
+        out += b * y
+        return out
     from .fused import combine
 
     out, scalar = np.empty_like(x), x.dtype.type

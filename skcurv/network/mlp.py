@@ -68,6 +68,13 @@ class LayerPairs(NamedTuple):
         """The sum over rows of squared entries (p,)."""
         return LayerPairs([(squared(A), G * G) for A, G in self.pairs], self.spare).total()
 
+    def squared_norms(self):
+        """The squared norm of every row (n,): over layers the sum of |[A_l[i], 1]|^2 |G_l[i]|^2."""
+        xp, norms = self.namespace, 0.0
+        for A, G in self.pairs:
+            norms = norms + (squared(A) @ xp.ones(A.shape[1], dtype=G.dtype) + 1) * xp.sum(G * G, axis=1)
+        return norms
+
     def rows(self):
         """Every row (n, p)."""
         xp, n = self.namespace, self.pairs[0][1].shape[0]

@@ -46,6 +46,10 @@ class DenseRows(NamedTuple):
         """The sum over rows of squared entries (p,)."""
         return np.sum(self.rows() ** 2, axis=0)
 
+    def squared_norms(self):
+        """The squared norm of every row (n,)."""
+        return np.sum(self.rows() ** 2, axis=1)
+
     def restricted(self, free):
         """The same with the columns of J times `free` (p,)."""
         return DenseRows(self.J * free, self.V)
@@ -69,6 +73,10 @@ class ProductRows(NamedTuple):
     def squares(self):
         """The sum over rows of squared entries (p,)."""
         return np.sum(self.rows() ** 2, axis=0)
+
+    def squared_norms(self):
+        """The squared norm of every row (n,)."""
+        return np.sum(self.rows() ** 2, axis=1)
 
     def restricted(self, free):
         """The same with the columns of J times `free` (p,)."""

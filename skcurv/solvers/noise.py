@@ -28,6 +28,6 @@ def noise_rows(objective, theta, seed):
     n, xp = here.n, namespace(theta)
     cotangents = here.pullback(n * here.loss_grad)
     g = cotangents.total() / n
-    squares, mean = total(xp, cotangents.squares()) / n, dot(xp, g, g)
+    squares, mean = total(xp, cotangents.squared_norms()) / n, dot(xp, g, g)
     signal = (mean - squares / n) / max(1 - 1 / n, 1 / n)
     return min(float(n), (squares - mean) / signal) if signal > 0 else float(n)

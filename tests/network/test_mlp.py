@@ -49,13 +49,14 @@ def test_pushforward_of_the_output_layer_leaves_the_others_out(name):
     assert network.layout.output == (network.layout.slices[-1] if len(p.case.sizes) > 2 else None)
 
 
-def test_pullback_rows_squares_and_total(name):
+def test_pullback_rows_squares_norms_and_total(name):
     p, network, tape, V, _ = _setting(name)
     rows = np.einsum("nk,nkp->np", V, oracles.jacobian(p.case, p.theta, p.X))
     pairs = network.pullback(tape, V)
     assert_close(pairs.rows(), rows, 30 * p.theta.size)
     assert_close(pairs.total(), rows.sum(axis=0), 30 * p.theta.size, scale=np.abs(rows).sum())
     assert_close(pairs.squares(), (rows**2).sum(axis=0), 30 * p.theta.size)
+    assert_close(pairs.squared_norms(), (rows**2).sum(axis=1), 30 * p.theta.size)
 
 
 def test_second_order_is_the_derivative_of_the_pullback(name):
@@ -88,6 +89,7 @@ def test_csr_equals_dense(name):
         (network.output(p.theta, p.X), network.output(p.theta, scipy.sparse.csr_matrix(p.X))),
         (ours.total(), theirs.total()),
         (ours.squares(), theirs.squares()),
+        (ours.squared_norms(), theirs.squared_norms()),
         (ours.rows(), theirs.rows()),
         (network.pushforward(tape, u), network.pushforward(sparse, u)),
         (network.second_order(tape, V, u), network.second_order(sparse, V, u)),

@@ -70,6 +70,7 @@ def test_products_are_adjoint(shape, kind):
         assert np.sum(V * model.pushforward(u)) == pytest.approx(rows.total() @ u, abs=1e-12 * 100)
         np.testing.assert_allclose(rows.rows().sum(axis=0), rows.total(), rtol=0, atol=1e-12)
         np.testing.assert_allclose(rows.squares(), (rows.rows() ** 2).sum(axis=0), rtol=1e-13)
+        np.testing.assert_allclose(rows.squared_norms(), (rows.rows() ** 2).sum(axis=1), rtol=1e-13)
         free = rng.integers(0, 2, p.theta.shape).astype(float)
         held = rows.restricted(free)
         np.testing.assert_allclose(held.total(), free * rows.total(), atol=1e-13)
