@@ -62,7 +62,10 @@ TAIL = 5  # of the average: its weights grow like step^TAIL, so that it spans a 
 
 
 class State(NamedTuple):
-    """Progress: damping, statistics, inverse, mean of the models, last update v, mean loss, last trusted parameters."""
+    """Progress: damping, statistics, inverse, mean of the models, last update v, mean loss, last trusted parameters.
+
+    The ratio r was searched in step `sought`.
+    """
 
     seed: int
     lam: float | None
@@ -74,6 +77,7 @@ class State(NamedTuple):
     mean_curvature: float = 0.0
     inverse: Any = None
     ratio: float = 1.0
+    sought: int | None = None
     models: Any = NOTHING
     v: Any = None
     level: float = 0.0

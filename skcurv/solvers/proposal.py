@@ -15,7 +15,7 @@ from .quadratic_model import lengths, solve, stepped, value_of
 
 FEWEST_ROWS = 128  # for statistics and model
 SEARCH = 0.6  # omega of the ratio r: (19/20)^(20/2)
-SEARCH_PERIOD = 160  # steps from one search to the next, after one in the third step
+SEARCH_PERIOD = 160  # steps from one search to the next, at least; the first comes in the third step
 LEAST_RATIO = 0.1  # and its inverse is the most
 MOMENTUM = 0.9  # with a fixed rate
 
@@ -69,9 +69,7 @@ def _along(w, v, c, output):
 
 def proposed(here, state, recipe, due):
     """The state with its inverse, the step length alpha, the step d and the model's value there."""
-    ratios = [state.ratio]
-    if recipe.search and due and state.v is not None:
-        ratios = _ratios(state, recipe.period)
+    ratios = _ratios(state) if recipe.search and due and state.v is not None else [state.ratio]
     inverses = [state.inverse]
     if due or state.inverse is None or not recipe.form.lazy:
         inverses = [_inverse(here, state, recipe, ratio) for ratio in ratios]
@@ -83,7 +81,8 @@ def proposed(here, state, recipe, due):
     n, two = len(fresh), len(fresh) + len(old)
     candidates = (_candidate(recipe, i, n, b[:two], M[:two, :two]) for i in range(n))
     chosen, predicted, c = min(candidates, key=lambda found: found[1])
-    state = state._replace(inverse=inverses[chosen], ratio=ratios[chosen])
+    sought = state.step if n > 1 else state.sought
+    state = state._replace(inverse=inverses[chosen], ratio=ratios[chosen], sought=sought)
     if smooth:
         kept = [chosen, n, *([two + chosen] if ends else [])]
         b, M = b[kept], M[np.ix_(kept, kept)]
@@ -95,12 +94,12 @@ def proposed(here, state, recipe, due):
     return state, alpha, _along(fresh[chosen], old[0], c, output) if old else alpha * fresh[chosen], predicted
 
 
-def _ratios(state, period):
-    """The ratios to choose from in a step that renews the inverse; the first choice is from r downward."""
-    if state.step >= SEARCH_PERIOD and state.step % SEARCH_PERIOD < period:
-        powers = (1, 0, -1)
-    else:
-        powers = (2, 1, 0) if state.step == 2 else (0,)
+def _ratios(state):
+    """The ratios to choose from where the inverse is renewed: the first time from r downward, then both ways."""
+    first = state.sought is None
+    powers = (2, 1, 0) if first else (1, 0, -1)
+    if state.step < (2 if first else state.sought + SEARCH_PERIOD):
+        powers = (0,)
     ratios = (SEARCH**power * state.ratio for power in powers)
     return [r for r in ratios if LEAST_RATIO <= r <= 1 / LEAST_RATIO]
 

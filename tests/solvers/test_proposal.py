@@ -23,7 +23,7 @@ def test_a_searched_ratio_is_no_worse_by_the_model(structure):
         state = solver.init(here, 0) if state is None else state
         recipe = proposal.Recipe(kfac.FORMS[structure], "fisher", 1.0, 1.0, search=True)
         if state.v is not None:
-            searching = state._replace(step=proposal.SEARCH_PERIOD)
+            searching = state._replace(step=proposal.SEARCH_PERIOD, sought=0)
             found = proposal.proposed(here, searching, recipe, True)
             fixed = proposal.proposed(here, searching, recipe._replace(search=False), True)
             assert found[3] <= fixed[3] + 1e-12 * abs(fixed[3])
@@ -32,21 +32,37 @@ def test_a_searched_ratio_is_no_worse_by_the_model(structure):
     assert any(ratio != 1 for ratio in ratios)
 
 
-@pytest.mark.parametrize("period", [1, 20, 60, 300])
-def test_the_ratio_is_searched_downward_in_the_third_step_and_then_both_ways_every_160_steps(period):
-    here = problem(case("tanh", "squared_error")).point()
-    state = preconditioned.init(here, 0, 1.0)
-    due = [t for t in range(3000) if t < 3 or t % period == 0]
-    found = {t: proposal._ratios(state._replace(step=t), period) for t in due}
-    searched = [t for t in due if len(found[t]) > 1]
-    assert found.pop(2) == pytest.approx([0.36, 0.6, 1])
-    assert all(ratios in ([1], pytest.approx([0.6, 1, 1 / 0.6])) for ratios in found.values())
-    assert searched[0] == 2
-    gaps = np.diff([0, *searched[1:]])
-    assert np.mean(gaps) == pytest.approx(max(proposal.SEARCH_PERIOD, period), rel=0.03)
-    assert np.max(np.abs(gaps - max(proposal.SEARCH_PERIOD, period))) < min(period, proposal.SEARCH_PERIOD)
-    edges = [proposal._ratios(state._replace(step=160, ratio=r), period) for r in (0.1, 10.0)]
+def test_the_ratio_is_searched_downward_in_the_third_step_and_then_both_ways_every_160_steps():
+    state = preconditioned.init(problem(case("tanh", "squared_error")).point(), 0, 1.0)
+    later = state._replace(sought=2)
+    assert [proposal._ratios(state._replace(step=t)) for t in (0, 1)] == [[1], [1]]
+    assert [proposal._ratios(state._replace(step=t)) for t in (2, 40)] == [pytest.approx([0.36, 0.6, 1])] * 2
+    assert [proposal._ratios(later._replace(step=t)) for t in (3, 161)] == [[1], [1]]
+    assert [proposal._ratios(later._replace(step=t)) for t in (162, 999)] == [pytest.approx([0.6, 1, 1 / 0.6])] * 2
+    edges = [proposal._ratios(later._replace(step=200, ratio=r)) for r in (0.1, 10.0)]
     assert edges == [pytest.approx([0.1, 0.1 / 0.6]), pytest.approx([6, 10])]
+
+
+@pytest.mark.parametrize(("period", "searched"), [(1, [2, 162, 322]), (20, [2, 180, 340]), (300, [2, 300])])
+def test_searches_wait_for_the_next_inverse(monkeypatch, period, searched):
+    """A rejection leaves no last update, and the search to a later step; here there is none."""
+    found, ratios = [], proposal._ratios
+
+    def searching(state):
+        chosen = ratios(state)
+        if len(chosen) > 1:
+            found.append(state.step)
+        return chosen
+
+    monkeypatch.setattr(proposal, "_ratios", searching)
+    objective = problem(case("linear one output", "squared_error"), n=64, alpha=0.0).objective()
+    solver = KFAC(damping=1.0, refresh_period=period)
+    batch = next(objective.data.batches(32, 0, 1))
+    here = objective.point(np.zeros(objective.network.layout.size), batch)
+    state = solver.init(here, 0)
+    while state.step < 400:
+        here, state, _ = solver.step(here, state)
+    assert found == searched
 
 
 def test_a_step_between_models_leaves_what_a_box_holds_where_it_is(monkeypatch):
