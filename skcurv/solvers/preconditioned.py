@@ -114,8 +114,8 @@ def _in_turn(here, state, most):
 
 
 def averaged(here, state, recipe):
-    """The state with statistics from this batch's part blended in, where that is due."""
-    if not _in_turn(here, state, STATISTICS_PERIOD):
+    """The state with statistics from this batch's part blended in, where that is due or there are none."""
+    if state.updates and not _in_turn(here, state, STATISTICS_PERIOD):
         return state
     part, updates = here.head(rows(here, recipe.statistics_fraction)), state.updates + 1
     S = columns(part, state, recipe.curvature)
@@ -153,8 +153,8 @@ def step(here, state, recipe):
         if _exploded(here, state):
             return _rejected(here.at(state.safe), state, NAN, "the last step took the loss far up")
         state = _trusted(here, state)
+    due = state.step < 3 or state.step % recipe.period == 0 or not state.updates
     state = averaged(here, state, recipe)
-    due = state.step < 3 or state.step % recipe.period == 0
     if due:
         state = _renewed(here, state, recipe)
     if state.lam is None:

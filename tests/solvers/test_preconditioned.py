@@ -298,6 +298,27 @@ def test_from_a_point_that_is_not_finite_it_retreats_to_the_last_tested_one(solv
     assert not report.trouble
 
 
+@pytest.mark.parametrize("structure", kfac.FORMS)
+def test_after_a_retreat_statistics_and_inverse_start_anew(structure):
+    """In the first step after it, though neither would be due there."""
+    objective, batches = mini_batches()
+    solver = KFAC(damping=1.0, structure=structure)
+    here = objective.point(problem(case("tanh", "squared_error")).theta, batches[0])
+    state = solver.init(here, 0)
+    for t in range(11):
+        here, state, _ = solver.step(here.on(batches[t % 4]), state)
+    assert not preconditioned._in_turn(here, state, preconditioned.STATISTICS_PERIOD)
+    with np.errstate(invalid="ignore", over="ignore"):
+        here, state, report = solver.step(here.at(np.full_like(here.theta, np.inf)), state)
+    assert report.trouble
+    for updates in (1, 2):
+        old = state.inverse
+        here, state, report = solver.step(here, state)
+        assert not report.trouble
+        assert state.updates == updates
+        assert (state.inverse is not old) == (updates == 1 or not kfac.FORMS[structure].lazy)
+
+
 @both
 def test_a_model_that_is_not_finite_is_a_retreat_too(solver):
     p = problem(case("tanh", "squared_error"))
