@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend.namespace import dot, inner, namespace, squared
+from ..backend.namespace import dot, inner, issparse, namespace, squared
 from ..backend.spare import Spare
 from .activations import ACTIVATIONS
 from .layout import Layout
@@ -72,7 +72,9 @@ class LayerPairs(NamedTuple):
         """The squared norm of every row (n,): over layers the sum of |[A_l[i], 1]|^2 |G_l[i]|^2."""
         xp, norms = self.namespace, 0.0
         for A, G in self.pairs:
-            norms = norms + (squared(A) @ xp.ones(A.shape[1], dtype=G.dtype) + 1) * xp.sum(G * G, axis=1)
+            A2 = squared(A)  # its sums not by BLAS, whose last digit depends on where an array lies in memory
+            lengths = A2 @ xp.ones(A.shape[1], dtype=G.dtype) if issparse(A) else xp.sum(A2, axis=1)
+            norms = norms + (lengths + 1) * xp.sum(G * G, axis=1)
         return norms
 
     def rows(self):
