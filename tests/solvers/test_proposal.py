@@ -30,6 +30,7 @@ def test_a_searched_ratio_is_no_worse_by_the_model(structure):
             ratios.append(found[0].ratio)
         here, state, _ = solver.step(here, state)
     assert any(ratio != 1 for ratio in ratios)
+    assert all(proposal.LEAST_RATIO <= ratio <= 1 / proposal.LEAST_RATIO for ratio in ratios)
 
 
 def test_the_ratio_is_searched_downward_in_the_third_step_and_then_both_ways_every_160_steps():
