@@ -1,7 +1,7 @@
 """The namespace of an array, and the few operations the array-API standard lacks.
 
-Everything above this layer is written once, in the array-API subset, over the namespace of its arrays. A design
-matrix may be a SciPy CSR matrix: `times`, `inner`, `squared`, `gram` and `dense` are the operations it takes part in.
+Everything above this layer is written once, in the array-API subset, over the namespace of its arrays. A design matrix
+may be a SciPy CSR matrix: `inner`, `squared` and `dense` are the operations it takes part in.
 """
 
 import math
@@ -59,14 +59,6 @@ def squared(A):
 def dense(A):
     """A as a dense array; a no-op unless it is sparse."""
     return A.toarray() if issparse(A) else A
-
-
-def gram(A, w):
-    """A' diag(w) A, dense, for A (n, i) dense or CSR and weights w (n,) of at least 0."""
-    if issparse(A):
-        return (A.T @ A.multiply(w[:, None]).tocsr()).toarray()
-    R = namespace(w).sqrt(w)[:, None] * A
-    return R.T @ R  # one array with itself: NumPy takes the symmetric product, half the work
 
 
 def cholesky(C):

@@ -13,6 +13,7 @@ from .structures import (
     gram,
     in_basis,
     kronecker,
+    rows_with_exact_output,
     tridiagonal,
     with_exact_output,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "hessian_product",
     "in_basis",
     "kronecker",
+    "rows_with_exact_output",
     "sampled_fisher",
     "slopes_and_gram",
     "tridiagonal",

@@ -17,10 +17,10 @@ With a_i = [A_l[i], 1] a layer's input and G_l[i, :, j] the j-th column of S_i p
 
 from itertools import pairwise
 
-from ..backend.namespace import gram as weighted_gram
-from ..backend.namespace import inner, issparse, namespace, total
-from ..linalg import EKFAC, Diagonal, Gram, Kronecker, KroneckerTridiagonal, UnitBlocks
+from ..backend.namespace import inner, namespace, total
+from ..linalg import EKFAC, Diagonal, Gram, KroneckerTridiagonal, UnitBlocks
 from .dense_blocks import by_layer, dense, entries_per_row, with_ones
+from .factors import factor_rows
 
 __all__ = [
     "by_layer",
@@ -32,6 +32,7 @@ __all__ = [
     "gram",
     "in_basis",
     "kronecker",
+    "rows_with_exact_output",
     "tridiagonal",
     "with_exact_output",
 ]
@@ -72,29 +73,17 @@ def by_unit(here, S):
 
 def kronecker(here, S):
     """One Kronecker product a layer."""
-    return _kronecker(here, _columns(here, S))
+    return factor_rows(here, _columns(here, S)).factors()
 
 
 def with_exact_output(here, S):
     """`kronecker`, with no noise of draws in the last G where the loss says that S S' is diagonal."""
-    return _kronecker(here, _columns(here, S), _output_curvature(here))
+    return rows_with_exact_output(here, S).factors()
 
 
-def _kronecker(here, columns, last=None):
-    """`kronecker` of columns pulled back, with G of the last layer where it is known."""
-    w = here.batch.weights
-    xp = namespace(w)
-    shares = w / total(xp, w)
-    A = [_bordered(xp, inputs, shares) for inputs, _ in columns[0].pairs]
-    known = [] if last is None else [last]
-    G = [_summed(columns, layer, w) for layer in range(len(A) - len(known))] + known
-    return Kronecker(here.objective.network.layout, tuple(A), tuple(G))
-
-
-def _summed(columns, layer, w):
-    """G_l, (o, o)."""
-    blocks = [weighted_gram(pairs.pairs[layer][1], w) for pairs in columns]
-    return sum(blocks[1:], blocks[0])
+def rows_with_exact_output(here, S, share=1.0):
+    """What the factors of `with_exact_output`, times a share above 0, are the products of."""
+    return factor_rows(here, _columns(here, S), share, _output_curvature(here))
 
 
 def _output_curvature(here):
@@ -104,15 +93,6 @@ def _output_curvature(here):
         return None
     xp = namespace(F)
     return xp.sum(w[:, None] * loss.ggnp(F, here.batch.Y, xp.ones_like(F)), axis=0)
-
-
-def _bordered(xp, A, w):
-    """sum_i w_i [A_i, 1]'[A_i, 1], (i + 1, i + 1)."""
-    if not issparse(A):
-        return weighted_gram(with_ones(A), w)
-    sums = inner(A, w[:, None]).T
-    top = xp.concat([weighted_gram(A, w), sums.T], axis=1)
-    return xp.concat([top, xp.concat([sums, xp.sum(w)[None, None]], axis=1)], axis=0)
 
 
 def ekfac(here, S):
@@ -141,7 +121,7 @@ def tridiagonal(here, S):
         A_next.append(_bordered_cross(left, w[:, None] * right, w) / mass)
         blocks = [pairs.pairs[layer][1].T @ (w[:, None] * pairs.pairs[following][1]) for pairs in columns]
         G_next.append(sum(blocks[1:], blocks[0]))
-    return KroneckerTridiagonal(_kronecker(here, columns), tuple(A_next), tuple(G_next))
+    return KroneckerTridiagonal(factor_rows(here, columns).factors(), tuple(A_next), tuple(G_next))
 
 
 def _bordered_cross(A, B, w):

@@ -105,11 +105,15 @@ class Kronecker:
 
     def blend(self, new, decay):
         """Exponential averaging of each factor."""
+        return self.mixed(decay, new, 1 - decay)
 
-        def mix(old, fresh):
-            return tuple(combined(decay, M, 1 - decay, N) for M, N in zip(old, fresh, strict=True))
+    def mixed(self, a, other, b):
+        """The factors times a and those of another times b, added."""
 
-        return Kronecker(self.layout, mix(self.A, new.A), mix(self.G, new.G))
+        def mix(ours, theirs):
+            return tuple(combined(a, M, b, N) for M, N in zip(ours, theirs, strict=True))
+
+        return Kronecker(self.layout, mix(self.A, other.A), mix(self.G, other.G))
 
     def damped(self, d):
         """Factored Tikhonov damping by the scalar d, in the factors' precision; with a 1 x 1 factor in float64."""

@@ -2,6 +2,7 @@
 
 * `Averaged`: the running mean of a structure, inverted as a whole with the structure's own damping; the inverse is kept
   until it is made anew
+* `Factored`: the same for Kronecker factors, whose products are put off
 * `ExactlyDamped`: the running mean of Kronecker factors; now and then their eigenvectors Q and eigenvalues s, and in
   every step (A (x) G + d I)^-1 = Q diag(1 / (s_A s_G' + d)) Q' with the d of that step
 * `Corrected`: the same eigenvectors with the running mean of the true second moments Lambda in their basis in place of
@@ -11,6 +12,7 @@
 from typing import Any, NamedTuple
 
 from ..curvature import in_basis, with_exact_output
+from .factors import Factors
 
 DECAY = 0.95  # of running means, once they have seen enough
 RECENT = 3  # weights of the first observations grow like this power
@@ -45,8 +47,26 @@ class Averaged(NamedTuple):
         return inverse.astype(dtype) if hasattr(inverse, "astype") else inverse
 
 
+class Factored(NamedTuple):
+    """K-FAC with factored Tikhonov damping."""
+
+    lazy = True
+
+    def collect(self, old, updates, part, S):
+        """The factors' running means."""
+        return old.taking_in(part, S, decay(updates)) if updates > 1 else Factors(with_exact_output(part, S))
+
+    def renew(self, statistics, dtype):
+        """All rows in the mean."""
+        return statistics.settled()
+
+    def invert(self, statistics, d, dtype):
+        """(A + pi d^(1/2) I)^-1 (x) (G + d^(1/2) / pi I)^-1."""
+        return statistics.mean.damped(d).inverse().astype(dtype)
+
+
 class Eigen(NamedTuple):
-    """Kronecker factors, their eigenvectors with eigenvalues, and the observations in the eigenvalues."""
+    """`Factors`, their eigenvectors with eigenvalues, and the observations in the eigenvalues."""
 
     factors: Any
     basis: Any = None
@@ -64,12 +84,13 @@ class ExactlyDamped(NamedTuple):
 
     def collect(self, old, updates, part, S):
         """The factors' running means."""
-        new = with_exact_output(part, S)
-        return old._replace(factors=old.factors.blend(new, decay(updates))) if updates > 1 else Eigen(new)
+        factors = Factored().collect(old and old.factors, updates, part, S)
+        return old._replace(factors=factors) if updates > 1 else Eigen(factors)
 
     def renew(self, statistics, dtype):
         """New eigenvectors."""
-        return Eigen(statistics.factors, statistics.factors.in_eigenbasis().astype(dtype))
+        factors = statistics.factors.settled()
+        return Eigen(factors, factors.mean.in_eigenbasis().astype(dtype))
 
     def invert(self, statistics, d, dtype):
         """Q diag(1 / (L + d)) Q'."""

@@ -5,14 +5,14 @@ from itertools import pairwise
 
 from sklearn.base import BaseEstimator
 
-from ..curvature import tridiagonal, with_exact_output
+from ..curvature import tridiagonal
 from . import preconditioned
-from .forms import Averaged, Corrected, ExactlyDamped
+from .forms import Averaged, Corrected, ExactlyDamped, Factored
 from .proposal import Recipe
 from .protocol import COUNT, FRACTION, OPTIONAL
 
 FORMS = {
-    "kron": Averaged(with_exact_output),
+    "kron": Factored(),
     "kron-exact": ExactlyDamped(),
     "ekfac": Corrected(),
     "tridiagonal": Averaged(tridiagonal),

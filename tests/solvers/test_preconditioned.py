@@ -8,7 +8,7 @@ from skcurv.linalg import Diagonal
 from skcurv.losses import SquaredError
 from skcurv.objective import Objective
 from skcurv.solvers import KFAC, BlockFisher, DiagFisher, diag_fisher, kfac, preconditioned, proposal, quadratic_model
-from skcurv.solvers.forms import Averaged
+from skcurv.solvers.forms import Averaged, Factored
 
 from .. import oracles
 from ..cases import CASES, assert_close, case, problem
@@ -112,8 +112,8 @@ def test_on_the_full_set_nothing_is_drawn(solver, loss):
 @pytest.mark.parametrize(("period", "due"), [(5, [0, 1, 2, 5, 10, 15]), (1, range(18)), (20, [0, 1, 2])])
 def test_inverses_are_refreshed_in_the_first_three_steps_and_every_period(monkeypatch, period, due):
     p, now, made = problem(case("tanh", "squared_error"), n=30), [0], []
-    solver, invert = KFAC(damping=1.0, refresh_period=period), Averaged.invert
-    monkeypatch.setattr(Averaged, "invert", lambda *arguments: made.append(now[0]) or invert(*arguments))
+    solver, invert = KFAC(damping=1.0, refresh_period=period), Factored.invert
+    monkeypatch.setattr(Factored, "invert", lambda *arguments: made.append(now[0]) or invert(*arguments))
     here, state = start(p, solver)
     for now[0] in range(18):
         here, state, _ = solver.step(here, state)
