@@ -37,8 +37,9 @@ class FactorRows(NamedTuple):
     G: tuple
     last: Any = None
 
-    def __len__(self):
-        """The number of rows of inputs."""
+    @property
+    def n(self):
+        """Rows of inputs."""
         return sum(R.shape[0] for R in self.A[0])
 
     def with_more(self, other):

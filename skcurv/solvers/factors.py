@@ -38,7 +38,7 @@ class Factors(NamedTuple):
         rows = rows_with_exact_output(part, S, (1 - b) / scale)
         rows = rows if self.rows is None else self.rows.with_more(rows)
         after = Factors(self.mean, scale, rows)
-        return after if len(rows) < MANY and scale > FADED else after.settled()
+        return after if rows.n < MANY and scale > FADED else after.settled()
 
     def settled(self):
         """With all rows in the mean."""

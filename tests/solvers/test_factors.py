@@ -38,7 +38,7 @@ def test_the_mean_is_the_recursion_whenever_its_products_are_made(c, sparse):
             assert mean.rows is None
             for one, other in zip((*mean.mean.A, *mean.mean.G), (*expected.A, *expected.G), strict=True):
                 assert_close(one, other, 100 * ROWS, scale=max(np.abs(other).max(), 1e-3))
-    assert len(held.rows) > ROWS
+    assert held.rows.n > ROWS
 
 
 @pytest.mark.parametrize("limit", ["rows", "faded"])
@@ -48,7 +48,7 @@ def test_rows_go_into_the_mean_when_they_are_many_or_the_mean_has_faded(monkeypa
     mean = Factors(curvature.with_exact_output(*seen[0]))
     for observation in seen[1:]:
         mean = mean.taking_in(*observation, 0.3)
-        pending.append(len(mean.rows) if mean.rows else 0)
+        pending.append(mean.rows.n if mean.rows else 0)
         assert mean.scale > factors.FADED
     if limit == "rows":
         assert pending == [5, 10, 0] * 2 + [5, 10]
@@ -63,7 +63,7 @@ def test_products_are_the_same_one_by_one_and_joined(monkeypatch):
     at_once = joined.factors()
     monkeypatch.setattr(products, "MANY", ROWS)
     apart = joined.factors()
-    assert len(joined) == 3 * ROWS
+    assert joined.n == 3 * ROWS
     for one, other in zip((*at_once.A, *at_once.G), (*apart.A, *apart.G), strict=True):
         assert_close(one, other, 20 * ROWS, scale=np.abs(other).max())
 
@@ -86,7 +86,7 @@ def test_the_inverse_after_a_rejection_has_all_rows(monkeypatch):
     for t in range(6):
         here, state, _ = solver.step(here.on(batches[t % 4]), state)
     before, d = here.on(batches[2]), state.ratio**2 * (state.lam + objective.mean_l2)
-    assert len(state.statistics.rows) == 60
+    assert state.statistics.rows.n == 60
     _, after, _ = solver.step(before, state._replace(inverse=None, models=quadratic_model.NOTHING, v=None))
     expected = after.statistics.mean.damped(d).inverse().mv(before.grad)
     assert after.statistics.rows is None
