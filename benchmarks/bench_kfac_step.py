@@ -98,7 +98,7 @@ def profile(solver, dtype, epochs):
     for owner, name, part in (
         *((Point, name, "gradient") for name in ("tape", "value", "grad")),
         (preconditioned, "averaged", "statistics"),
-        *((form, name, "inverses") for form in (forms.Averaged, forms.Corrected) for name in ("renew", "invert")),
+        *((form, name, "inverses") for form in (forms.Factored, forms.Corrected) for name in ("renew", "invert")),
         (Kronecker, "mv", "preconditioning"),
         (EKFAC, "mv", "preconditioning"),
         (proposal, "slopes_and_gram", "model"),
