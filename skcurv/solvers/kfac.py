@@ -100,7 +100,7 @@ class KFAC(BaseEstimator):
     full_batch = False
     layered = True
     cost = "1.6"
-    memory = "3 + factors"
+    memory = "3 + factors and up to 2048 rows of them"
 
     def batch_size(self, n):
         return preconditioned.batch_size(n)
