@@ -12,7 +12,6 @@ from functools import reduce
 from operator import iadd
 from typing import Any, NamedTuple
 
-import numpy as np
 import scipy.sparse
 
 from ..backend.namespace import issparse, namespace, total
@@ -58,23 +57,18 @@ def factor_rows(here, columns, share=1.0, last=None):
     w = share * here.batch.weights
     xp = namespace(w)
     roots = xp.sqrt(w)
-    A = tuple((_rooted(xp, inputs, roots * (share / total(xp, w)) ** 0.5),) for inputs, _ in columns[0].pairs)
+    A = tuple((_rooted(inputs, roots * (share / total(xp, w)) ** 0.5),) for inputs, _ in columns[0].pairs)
     layers = range(len(A) if last is None else len(A) - 1)
     G = tuple(tuple(roots[:, None] * pairs.pairs[layer][1] for pairs in columns) for layer in layers)
     return FactorRows(here.objective.network.layout, A, G, last if last is None else share * last)
 
 
-def _rooted(xp, A, roots):
+def _rooted(A, roots):
     """diag(roots) [A, 1]."""
     roots = roots[:, None]
     if issparse(A):
         return scipy.sparse.hstack([A.multiply(roots), roots], format="csr", dtype=A.dtype)
-    if xp is not np:
-        return xp.concat([roots * A, roots], axis=1)
-    R = np.empty((A.shape[0], A.shape[1] + 1), A.dtype)
-    np.multiply(A, roots, out=R[:, :-1])
-    R[:, -1:] = roots
-    return R
+    return namespace(A).concat([roots * A, roots], axis=1)
 
 
 def _product(matrices):

@@ -153,7 +153,7 @@ def step(here, state, recipe):
         if _exploded(here, state):
             return _rejected(here.at(state.safe), state, NAN, "the last step took the loss far up")
         state = _trusted(here, state)
-    lost = recipe.form.lazy and state.inverse is None
+    lost = recipe.form.lazy and state.inverse is None  # by a rejection
     due = state.step < 3 or state.step % recipe.period == 0 or not state.updates or lost
     state = averaged(here, state, recipe)
     if due:

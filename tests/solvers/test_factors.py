@@ -17,8 +17,7 @@ ROWS = 5
 def observations(p, count, sparse=False):
     """Parts of a batch with their columns: other rows each time."""
     here, rng = p.point(sparse=sparse), np.random.default_rng(0)
-    parts = here.parts(ROWS)
-    return [(part, curvature.sampled_fisher(part, rng)) for _, part in zip(range(count), parts, strict=False)]
+    return [(part, curvature.sampled_fisher(part, rng)) for part in here.parts(ROWS)[:count]]
 
 
 @pytest.mark.parametrize("sparse", [False, True], ids=["dense", "csr"])
