@@ -106,3 +106,9 @@ def assert_close_to_difference(actual, desired, scale=1.0):
 
 
 STEP = np.finfo(np.float64).eps ** (1 / 3)
+
+
+def mini_batches(n=400, size=200):
+    """The objective of a case and the first batches of an epoch, whose buffers are not used again."""
+    objective = problem(case("tanh", "squared_error"), n=n).objective()
+    return objective, [next(objective.data.batches(size, 0, epoch)) for epoch in range(1, 5)]

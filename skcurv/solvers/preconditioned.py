@@ -14,9 +14,10 @@ Symbols: P the averaged curvature approximation, g the gradient, v the last upda
    With a fixed rate instead: alpha = rate, cut so that alpha^2 (-g'w_1) keeps the norm constraint, and mu = MOMENTUM
 4. every TEST_PERIOD steps, on the batch's last rows (always, and on all rows, on the full set):
    rho = (f(theta + d) - f(theta)) / m(d); lambda follows rho; d is rejected when f rises. The other steps are judged by
-   the loss of the next batch, which that step computes anyway: above CEILING times the running mean of the losses, and
-   above that of the last trusted parameters on the same rows, it goes back to those. A model on few rows can miss the
-   curvature of the others
+   the loss of the next batch, which that step computes anyway: when it is more than FAR spreads above the running mean
+   of the losses, and as far above the loss of the last trusted parameters on the same rows, it goes back to those. A
+   spread is the running mean of how far losses lie from that mean, so that a constant in the loss changes nothing. A
+   model on few rows can miss the curvature of the others
 
 On mini-batches the average of the iterates by polynomial decay is what counts, theta_bar <- theta_bar + (1 + TAIL) /
 (t + TAIL) (theta - theta_bar) in step t (Shamir & Zhang 2013, section 4): theta itself keeps the noise of a batch. The
@@ -52,8 +53,8 @@ TEST_PERIOD = 10  # a multiple of it and of SETTLING: a step that is tested has 
 BOLD = 2 / 3  # change of lambda a step where every step is tested (Martens 2010, section 4.1)
 NOISE = 2e-2  # floor of lambda on mini-batches, relative to the loss at the start
 TEST = 1 / 2  # part of a mini-batch, its last rows, for rho
-CEILING = 2  # times the running mean of the loss is what no step may take the next batch to
-FRESH = 0.1  # weight of a new batch in that mean
+FAR = 4  # spreads of the loss that no step may take the next batch up by
+FRESH = 0.1  # weight of a new batch in the running means of the loss and of its spread
 MOST_COLUMNS = 64  # up to which full-set statistics are exact
 START = 1 / 8  # lambda from which the first one is searched
 LEAP = 8.0
@@ -62,9 +63,10 @@ TAIL = 5  # of the average: its weights grow like step^TAIL, so that it spans a 
 
 
 class State(NamedTuple):
-    """Progress: damping, statistics, inverse, mean of the models, last update v, mean loss, last trusted parameters.
+    """Progress: damping, statistics, inverse, mean of the models, last update v, last trusted parameters.
 
-    The ratio r was searched in step `sought`.
+    The ratio r was searched in step `sought`; `level` and `spread` are running means of the loss and of how far from
+    that losses lie.
     """
 
     seed: int
@@ -81,13 +83,15 @@ class State(NamedTuple):
     models: Any = NOTHING
     v: Any = None
     level: float = 0.0
+    spread: float = 0.0
     rejections: int = 0
     average: Any = None
 
 
 def init(here, seed, damping):
     """The state before the first step; a damping of None is found on the first batch."""
-    return State(seed, damping, abs(here.value), here.theta, level=abs(here.value))
+    size = abs(here.value)
+    return State(seed, damping, size, here.theta, level=here.value, spread=size / FAR)
 
 
 def batch_size(n):
@@ -171,18 +175,20 @@ def step(here, state, recipe):
 
 
 def _exploded(here, state):
-    """Whether the parameters are worse on this batch than the last trusted ones, and than losses usually are."""
-    high = here.value > CEILING * state.level and here.theta is not state.safe
-    return high and here.value > here.at(state.safe).value
+    """Whether the last step took the loss of this batch up by far, to where losses usually are not."""
+    far = FAR * state.spread
+    high = here.value > state.level + far and here.theta is not state.safe
+    return high and here.value > here.at(state.safe).value + far
 
 
 def _trusted(here, state):
-    """The state that trusts these parameters, and has them in the running mean of the loss and in the average."""
-    level = (1 - FRESH) * state.level + FRESH * min(here.value, CEILING * state.level)
+    """The state that trusts these parameters, and has them in the running means of the loss and in the average."""
+    off = min(here.value - state.level, FAR * state.spread)  # a hard batch counts no more than what would be far
+    level, spread = state.level + FRESH * off, (1 - FRESH) * state.spread + FRESH * abs(off)
     share = 1.0 if state.average is None else (1 + TAIL) / (state.step + 1 + TAIL)
     average = here.theta if share >= 1 else combined(1 - share, state.average, share, here.theta)
     rejections = state.rejections if here.theta is state.safe else 0
-    return state._replace(safe=here.theta, level=level, average=average, rejections=rejections)
+    return state._replace(safe=here.theta, level=level, spread=spread, average=average, rejections=rejections)
 
 
 def _calibrated(here, state, recipe):

@@ -11,7 +11,7 @@ from skcurv.solvers import KFAC, BlockFisher, DiagFisher, diag_fisher, kfac, pre
 from skcurv.solvers.forms import Averaged, Factored
 
 from .. import oracles
-from ..cases import CASES, assert_close, case, problem
+from ..cases import CASES, assert_close, case, mini_batches, problem
 
 EPS = np.finfo(np.float64).eps
 both = pytest.mark.parametrize("solver", [KFAC(damping=1.0), DiagFisher(damping=1.0)], ids=lambda solver: solver.name)
@@ -166,47 +166,6 @@ def test_a_rejected_step_leaves_theta_and_raises_lambda(solver):
         assert report.step_length == 0
         assert report.gain_ratio < 0
         here, state = there, after
-
-
-def mini_batches(n=400, size=200):
-    """The objective of a case and the first batches of an epoch, whose buffers are not used again."""
-    objective = problem(case("tanh", "squared_error"), n=n).objective()
-    return objective, [next(objective.data.batches(size, 0, epoch)) for epoch in range(1, 5)]
-
-
-@both
-def test_an_untested_step_that_the_next_batch_shows_to_be_bad_is_taken_back(solver):
-    objective, batches = mini_batches()
-    theta = problem(case("tanh", "squared_error")).theta
-    first = objective.point(theta, batches[0])
-    good, state, _ = solver.step(first, solver.init(first, 0))
-    good, state, _ = solver.step(good.on(batches[1]), state)
-    trusted, average, lam = state.safe, state.average, state.lam
-    bad = good.at(50 * good.theta).on(batches[2])
-    assert bad.value > preconditioned.CEILING * state.level
-    there, after, report = solver.step(bad, state)
-    np.testing.assert_array_equal(there.theta, trusted)
-    np.testing.assert_array_equal(report.average, average)
-    assert report.trouble
-    assert report.step_length == 0
-    assert after.lam > lam
-    resumed, after, report = solver.step(there.on(batches[3]), after)
-    assert after.rejections == 1
-    assert not report.trouble
-    assert resumed.value < there.on(batches[3]).value
-
-
-@both
-def test_a_batch_that_is_as_bad_for_the_trusted_parameters_rejects_nothing(solver):
-    objective, batches = mini_batches()
-    theta = problem(case("tanh", "squared_error")).theta
-    first = objective.point(theta, batches[0])
-    _, state, _ = solver.step(first, solver.init(first, 0))
-    here, state, _ = solver.step(first.on(batches[1]), state)
-    high = here.on(batches[2]._replace(Y=batches[2].Y + 100))
-    assert high.value > preconditioned.CEILING * state.level
-    assert not preconditioned._exploded(high.at(state.safe + 0).on(high.batch), state)
-    assert preconditioned._exploded(high.at(100 * state.safe), state)
 
 
 @pytest.mark.parametrize("own", [1, quadratic_model.OWN])
