@@ -10,7 +10,8 @@ Symbols: P the averaged curvature approximation, g the gradient, v the last upda
 3. w_1 = -P^-1 g,  w_2 = v;  (alpha, mu) minimise the exact model with damping lambda over d = alpha w_1 + mu w_2.
    On mini-batches it is the running mean of such models in directions of length one (`quadratic_model`), |w_1|^2 being
    -g'w_1, and |v| Euclidean; it takes in new ones as the statistics do, at most MODEL_PERIOD apart. Late ones may make
-   the step longer in the output layer: d = alpha w_1 + mu w_2 + beta e, e being w_1 there and 0 elsewhere.
+   the step longer in the output layer: d = alpha w_1 + mu w_2 + beta e, e being w_1 there and 0 elsewhere. A model is
+   made from a part of the batch that has the slope along w_1 right to a quarter (`proposal.model_rows`)
    With a fixed rate instead: alpha = rate, cut so that alpha^2 (-g'w_1) keeps the norm constraint, and mu = MOMENTUM
 4. every TEST_PERIOD steps, on the batch's last rows (always, and on all rows, on the full set):
    rho = (f(theta + d) - f(theta)) / m(d); lambda follows rho; d is rejected when f rises. The other steps are judged by
@@ -66,13 +67,14 @@ class State(NamedTuple):
     """Progress: damping, statistics, inverse, mean of the models, last update v, last trusted parameters.
 
     The ratio r was searched in step `sought`; `level` and `spread` are running means of the loss and of how far from
-    that losses lie.
+    that losses lie, `scatter` of the squared error of a model's slope times its rows.
     """
 
     seed: int
     lam: float | None
     start: float
     safe: Any
+    scatter: float
     step: int = 0
     updates: int = 0
     statistics: Any = None
@@ -91,7 +93,7 @@ class State(NamedTuple):
 def init(here, seed, damping):
     """The state before the first step; a damping of None is found on the first batch."""
     size = abs(here.value)
-    return State(seed, damping, size, here.theta, level=here.value, spread=size / FAR)
+    return State(seed, damping, size, here.theta, here.n, level=here.value, spread=size / FAR)
 
 
 def batch_size(n):
@@ -193,16 +195,17 @@ def _trusted(here, state):
 
 def _calibrated(here, state, recipe):
     """The state with the first lambda, and the inverse for it where one was made."""
-    least = max(floor(here, state), state.mean_curvature)
+    least, trace = max(floor(here, state), state.mean_curvature), state.mean_curvature * len(here.theta)
     lam, fallen, risen = max(START, least), False, False
+    most = max(lam, trace)
     for _ in range(LEAPS):
         trial, _, d, predicted = proposed(here, state._replace(lam=lam), recipe, True)
         part = here.tail(rows(here, TEST))
         rho = gain_ratio(here.moved(d).on(part.batch).value - part.value, predicted)
         if rho > 0.75 and not risen and lam > least:
             lam, fallen = max(lam / LEAP, least), True
-        elif rho < 0.25:
-            lam, risen = lam * LEAP, True
+        elif rho < 0.25 and lam < most:
+            lam, risen = min(lam * LEAP, most), True
             if fallen:
                 break
         else:

@@ -16,6 +16,8 @@ from .quadratic_model import lengths, solve, stepped, value_of
 FEWEST_ROWS = 128  # for statistics and model
 SEARCH = 0.6  # omega of the ratio r: (19/20)^(20/2)
 SEARCH_PERIOD = 160  # steps from one search to the next, at least; the first comes in the third step
+ACCURACY = 1 / 4  # of the model's slope along w
+FRESH = 0.1  # weight of a new model in the running mean of the errors of slopes
 LEAST_RATIO = 0.1  # and its inverse is the most
 MOMENTUM = 0.9  # with a fixed rate
 
@@ -36,6 +38,22 @@ class Recipe(NamedTuple):
 def rows(here, fraction):
     """How many rows of the batch a part with this fraction has."""
     return here.n if here.whole else min(here.n, max(FEWEST_ROWS, math.ceil(fraction * here.n)))
+
+
+def model_rows(here, state, recipe):
+    """How many rows of the batch the model is made from: with a rate of its own as many as tell the slope along w.
+
+    On the whole batch that is g'w. On q rows it is b, and `scatter` is the running mean of q min(1, (b / g'w - 1)^2),
+    so that
+
+        q = scatter / ACCURACY^2
+
+    rows miss g'w by ACCURACY of itself. At first it is the rows of the batch, as if b were 0: of rare classes, sparse
+    columns and heavy tails an eighth of a batch may hold nothing.
+    """
+    least = rows(here, recipe.model_fraction)
+    needed = math.ceil(state.scatter / ACCURACY**2) if recipe.rate is None else 0
+    return min(here.n, max(least, needed))
 
 
 def rounding_floor(here, state):
@@ -77,7 +95,8 @@ def proposed(here, state, recipe, due):
     old = [] if state.v is None else [here.restricted(state.v)]
     smooth, output = bool(old) and not here.whole and recipe.rate is None, here.objective.network.layout.output
     ends = fresh if smooth and output else []
-    b, M = slopes_and_gram(here.head(rows(here, recipe.model_fraction)), [*fresh, *old], state.lam, ends)
+    part = here.head(model_rows(here, state, recipe))
+    b, M = slopes_and_gram(part, [*fresh, *old], state.lam, ends)
     n, two = len(fresh), len(fresh) + len(old)
     candidates = (_candidate(recipe, i, n, b[:two], M[:two, :two]) for i in range(n))
     chosen, predicted, c = min(candidates, key=lambda found: found[1])
@@ -87,7 +106,9 @@ def proposed(here, state, recipe, due):
         kept = [chosen, n, *([two + chosen] if ends else [])]
         b, M = b[kept], M[np.ix_(kept, kept)]
         s = lengths(here.grad, fresh[chosen], old[0], output)
-        state = state._replace(models=state.models.taking_in(b, M, s))
+        error = min(1.0, float(b[0] / s[0] ** 2 + 1) ** 2)  # 1 where it is no number
+        scatter = (1 - FRESH) * state.scatter + FRESH * part.n * error
+        state = state._replace(models=state.models.taking_in(b, M, s), scatter=scatter)
         c = state.models.c / s
         predicted = value_of(b, M, c)
     alpha = float(c[0])

@@ -212,6 +212,16 @@ def test_block_fisher_names_blocks_too_large_for_its_memory(monkeypatch):
         first_step(problem(case("tanh", "squared_error")), BlockFisher())
 
 
+@pytest.mark.parametrize("seed", [0, 2])
+def test_kfac_learns_a_rare_class(seed):
+    """One row in a hundred: 128 rows may have none of it. Its share alone has a loss of 0.056."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(3000, 8))
+    f = np.sin(2 * X[:, 0]) + X[:, 1] * X[:, 2]
+    model = CurvatureMLPClassifier((40, 30), solver="kfac", max_iter=40, tol=0, random_state=seed)
+    assert model.fit(X, f > np.quantile(f, 0.99)).loss_ < 0.006
+
+
 def test_factored_damping_is_at_least_exact_damping_in_every_form():
     p = problem(case("two layers", "multinomial"), n=30)
     here = p.point()

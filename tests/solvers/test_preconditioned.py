@@ -231,6 +231,21 @@ def test_the_first_lambda_is_not_searched_below_its_floor_and_its_inverse_is_use
     assert len(inverted) == len(trials)
 
 
+@pytest.mark.parametrize("solver", [KFAC(), DiagFisher()], ids=lambda solver: solver.name)
+def test_the_first_lambda_is_not_searched_above_the_trace_of_the_curvature(solver):
+    """The rows that judge say the opposite of those that the gradient is from, which no damping mends."""
+    objective, batches = mini_batches()
+    here = objective.point(problem(case("tanh", "squared_error")).theta, batches[0])
+    away = np.where(np.arange(here.n) < here.n // 2, 100.0, -99.0)[:, None]
+    here = here.on(batches[0]._replace(Y=here.tape.F + away))
+    _, state, report = solver.step(here, solver.init(here, 0))
+    trace = state.mean_curvature * here.theta.size
+    growth = preconditioned.OMEGA**-preconditioned.TEST_PERIOD
+    assert report.step_length == 0
+    assert state.lam == pytest.approx(growth * trace)
+    assert trace > preconditioned.START
+
+
 def test_every_step_that_is_tested_has_a_model_of_its_own():
     """Without one there is no predicted decrease that the actual one could be compared with."""
     objective, batches = mini_batches()

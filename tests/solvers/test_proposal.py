@@ -11,7 +11,7 @@ from skcurv.solvers.forms import Averaged
 from skcurv.solvers.quadratic_model import NOTHING
 
 from .. import oracles
-from ..cases import assert_close, case, problem
+from ..cases import assert_close, case, mini_batches, problem
 
 
 @pytest.mark.parametrize("structure", ["kron", "kron-exact", "ekfac", "tridiagonal"])
@@ -96,3 +96,63 @@ def test_a_part_of_a_mini_batch_has_at_least_128_rows(n, fraction, rows):
     assert here.n == n
     assert proposal.rows(here, fraction) == rows
     assert proposal.rows(here.on(objective.data.all()), fraction) == 2 * n
+
+
+def test_a_model_is_made_from_as_many_rows_as_tell_its_slope(monkeypatch):
+    """q (b / g'w - 1)^2 has the running mean s, and s / 0.25^2 rows follow, of which a batch of n has 128 to n."""
+    slopes, seen = proposal.slopes_and_gram, []
+
+    def listening(part, directions, lam, ends):
+        b, M = slopes(part, directions, lam, ends)
+        seen.append((part.n, b[0], directions[0]))
+        return b, M
+
+    monkeypatch.setattr(proposal, "slopes_and_gram", listening)
+    objective, batches = mini_batches()
+    here, solver = objective.point(problem(case("tanh", "squared_error")).theta, batches[0]), KFAC(damping=1.0)
+    state, taken = solver.init(here, 0), []
+    assert state.scatter == here.n
+    for step in range(200):
+        before, old = here.on(batches[step % 4]), state
+        here, state, _ = solver.step(before, old)
+        if state.models.seen == old.models.seen:
+            assert state.scatter == old.scatter
+            continue
+        rows, b, w = seen[-1]
+        assert rows == min(before.n, max(128, np.ceil(16 * old.scatter)))
+        error = (b / (before.grad @ w) - 1) ** 2
+        assert state.scatter == pytest.approx(0.9 * old.scatter + 0.1 * rows * error, rel=1e-9)
+        taken.append(rows / before.n)
+    assert max(taken) == 1
+    assert min(taken) < 1
+
+
+@pytest.mark.parametrize("learning_rate", [None, 0.1])
+def test_equal_rows_all_tell_the_slope(learning_rate):
+    """So that models end with the part they were given; with a fixed rate they have it from the start."""
+    objective, batches = mini_batches()
+    X, Y, w = (np.repeat(values[:1], 200, axis=0) for values in batches[0][:3])
+    batch = batches[0]._replace(X=X, Y=Y, w=w, scale=1 / 200)
+    here = objective.point(problem(case("tanh", "squared_error")).theta, batch)
+    solver = KFAC(damping=1.0, learning_rate=learning_rate)
+    recipe = proposal.Recipe(None, "fisher", 0.125, 0.125, rate=learning_rate)
+    state, rows = solver.init(here, 0), []
+    for _ in range(200):
+        rows.append(proposal.model_rows(here, state, recipe))
+        there, state, _ = solver.step(here, state)
+        here = here.at(there.theta)
+    assert rows[0] == (200 if learning_rate is None else 128)
+    assert rows[-1] == 128
+
+
+def test_a_slope_that_is_no_number_says_that_nothing_is_known():
+    objective, batches = mini_batches()
+    here, solver = objective.point(problem(case("tanh", "squared_error")).theta, batches[0]), KFAC(damping=1.0)
+    state = solver.init(here, 0)
+    for batch in batches[:2]:
+        here, state, _ = solver.step(here.on(batch), state)
+    Y = batches[2].Y.copy()
+    Y[0] = 1e300  # its gradient is a number, its slope along that is none
+    with np.errstate(over="ignore", invalid="ignore"):
+        _, after, _ = solver.step(here.on(batches[2]._replace(Y=Y)), state)
+    assert np.isfinite(after.scatter)

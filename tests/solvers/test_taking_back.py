@@ -53,7 +53,7 @@ def test_a_constant_in_the_loss_changes_nothing_about_which_steps_are_taken_back
     """One batch in twenty is hard, and one step in fifty goes far up."""
 
     def decisions(constant):
-        state = preconditioned.State(0, 1.0, 1.0, np.zeros(1), level=1.0 + constant, spread=0.25)
+        state = preconditioned.State(0, 1.0, 1.0, np.zeros(1), 1, level=1.0 + constant, spread=0.25)
         rng, taken = np.random.default_rng(0), []
         for t in range(300):
             theta, own = np.full(1, t + 1.0), rng.integers(512, 1536) / 1024 + 3 * (t % 20 == 7)  # hard
