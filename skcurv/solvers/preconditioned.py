@@ -20,12 +20,11 @@ Symbols: P the averaged curvature approximation, g the gradient, v the last upda
    spread is the running mean of how far losses lie from that mean, so that a constant in the loss changes nothing. A
    model on few rows can miss the curvature of the others
 
-On mini-batches the average of the iterates by polynomial decay is what counts, theta_bar <- theta_bar + (1 + TAIL) /
-(t + TAIL) (theta - theta_bar) in step t (Shamir & Zhang 2013, section 4): theta itself keeps the noise of a batch. The
-average takes in the theta that step t starts from, so that an untested step never reaches it unseen; it ends with them.
+On mini-batches the average of the iterates (`averaging`) is what counts.
 
 The first lambda is found on the first batch: from START, by factors of LEAP, up until rho is above 1/4 and down while
-it is above 3/4, never below its floor or the mean curvature. Constants as in Martens & Grosse (2015, sections 6.4 to 7,
+it is above 3/4, never below its floor or the mean curvature, nor above the curvature's trace: there a step is as short
+as any curvature asks for, and only noise speaks against it. Constants as in Martens & Grosse (2015, sections 6.4 to 7,
 appendix S); the floor of lambda is ours: square root of rounding times the mean curvature, and on mini-batches, where
 rho is noisy, NOISE times the fall of the loss.
 """
@@ -34,8 +33,8 @@ import math
 from typing import Any, NamedTuple
 
 from ..backend.namespace import finite, namespace
-from ..backend.passes import combined
 from ..curvature import empirical_fisher, ggn, sampled_fisher
+from .averaging import with_iterate
 from .damping import gain_ratio, martens, negligible
 from .proposal import proposed, repeated, rounding_floor, rows
 from .protocol import NAN, Report, generator
@@ -60,7 +59,6 @@ MOST_COLUMNS = 64  # up to which full-set statistics are exact
 START = 1 / 8  # lambda from which the first one is searched
 LEAP = 8.0
 LEAPS = 12
-TAIL = 5  # of the average: its weights grow like step^TAIL, so that it spans a sixth of the steps
 
 
 class State(NamedTuple):
@@ -187,8 +185,7 @@ def _trusted(here, state):
     """The state that trusts these parameters, and has them in the running means of the loss and in the average."""
     off = min(here.value - state.level, FAR * state.spread)  # a hard batch counts no more than what would be far
     level, spread = state.level + FRESH * off, (1 - FRESH) * state.spread + FRESH * abs(off)
-    share = 1.0 if state.average is None else (1 + TAIL) / (state.step + 1 + TAIL)
-    average = here.theta if share >= 1 else combined(1 - share, state.average, share, here.theta)
+    average = with_iterate(state.average, here.theta, state.step + 1)
     rejections = state.rejections if here.theta is state.safe else 0
     return state._replace(safe=here.theta, level=level, spread=spread, average=average, rejections=rejections)
 

@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skcurv import CurvatureMLPClassifier, curvature
 from skcurv.linalg import Kronecker
-from skcurv.solvers import KFAC, BlockFisher, DiagFisher, block_fisher, preconditioned
+from skcurv.solvers import KFAC, BlockFisher, DiagFisher, averaging, block_fisher
 from skcurv.solvers.loop import Budget, train
 
 from .. import oracles
@@ -137,7 +137,7 @@ def test_on_mini_batches_the_average_with_weights_like_a_power_of_the_step_is_re
 
     solver = Kept(damping=LAM)
     result = train(solver, p.objective(), p.theta, Budget(10, 4, 0.0, 100), 0, 0.0)
-    weights = np.array([np.prod(t + np.arange(float(preconditioned.TAIL))) for t in range(1, len(kept) + 1)])
+    weights = np.array([np.prod(t + np.arange(float(averaging.TAIL))) for t in range(1, len(kept) + 1)])
     np.testing.assert_allclose(result.theta, weights @ kept / weights.sum(), rtol=0, atol=1e-12)
     np.testing.assert_array_equal(result.last, ends[-1])
     whole = train(solver, p.objective(), p.theta, Budget(60, 4, 0.0, 100), 0, 0.0)
