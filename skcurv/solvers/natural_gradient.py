@@ -9,7 +9,9 @@ weights, E = lambda I + D, g the gradient, v the last update.
     rho = (f(theta + d) - f(theta)) / m(d) on the batch; lambda follows rho; d is rejected when f rises
 
 Constants of lambda as in Martens & Grosse (2015, section 6.5), bolder on the full set; its floor is the square root of
-rounding times the mean curvature, and on mini-batches NOISE times the fall of the loss so far.
+rounding times the mean curvature, and on mini-batches NOISE times the fall of the loss so far. It is what keeps a step
+from fitting the noise of its batch, which rho, on the same rows, does not see; the average of the iterates
+(`averaging`), which is what counts on mini-batches, takes out the rest.
 """
 
 import math
@@ -20,6 +22,7 @@ from sklearn.base import BaseEstimator
 
 from ..backend.namespace import finite, namespace, rounding
 from ..curvature import ggn, gram, sampled_fisher
+from .averaging import with_iterate
 from .damping import gain_ratio, martens, negligible
 from .protocol import POSITIVE, Report, generator
 from .quadratic_model import minimise
@@ -27,13 +30,13 @@ from .quadratic_model import minimise
 SAMPLE = 2  # purpose of a draw
 OMEGA = 0.95  # change of lambda a step on mini-batches
 BOLD = 2 / 3  # change of lambda a step on the full set (Martens 2010, section 4.1)
-NOISE = 1e-2  # floor of lambda on mini-batches, relative to the loss at the start
+NOISE = 0.1  # floor of lambda on mini-batches, relative to the loss at the start
 EXACT = 4096  # rows up to which the full set's matrix is exact
 MEMORY_LIMIT = 4 * 2**30  # bytes, for the rows and their kernel
 
 
 class NaturalGradientState(NamedTuple):
-    """Damping, value at the start, last update, rejections in a row, steps, seed."""
+    """Damping, value at the start, last update, rejections in a row, steps, seed, average of the iterates."""
 
     lam: float
     start: float
@@ -41,6 +44,7 @@ class NaturalGradientState(NamedTuple):
     rejections: int
     step: int
     seed: int
+    average: Any = None
 
 
 @dataclass(eq=False, repr=False)
@@ -55,7 +59,8 @@ class NaturalGradient(BaseEstimator):
               \theta \leftarrow \theta + d,
 
     at the cost of an m x m system. :math:`\lambda` follows the ratio of actual to predicted decrease at every step.
-    Batches of at most 256 rows unless ``batch_size`` says otherwise.
+    Batches of at most 256 rows unless ``batch_size`` says otherwise; where they are not the full set, the average of
+    the iterates by polynomial decay is validated and returned.
 
     Parameters
     ----------
@@ -107,6 +112,8 @@ class NaturalGradient(BaseEstimator):
         state = state._replace(step=state.step + 1)
         if not (math.isfinite(here.value) and finite(namespace(here.theta), here.grad)):
             return _rejected(here, state, state.lam, trouble="the loss or its gradient is not finite")
+        average = None if here.whole else with_iterate(state.average, here.theta, state.step)
+        state = state._replace(average=average)
         columns, _ = _rows(here, self.curvature)
         C = gram(here, columns(here, generator(state.seed, state.step, SAMPLE)))
         p = -C.solve(here.grad, state.lam + here.objective.shift(here.theta))
@@ -117,12 +124,13 @@ class NaturalGradient(BaseEstimator):
         d = sum((float(a) * w for a, w in zip(c[1:], directions[1:], strict=True)), float(c[0]) * p)
         there, least = here.moved(d), _floor(here, state, C)
         if negligible(here, there, predicted):
-            return there, state._replace(v=d), Report(float(c[0]), state.lam, converged=here.whole)
+            report = Report(float(c[0]), state.lam, converged=here.whole, average=average)
+            return there, state._replace(v=d), report
         rho = gain_ratio(there.value - here.value, predicted)
         if rho < 0:
             return _rejected(here, state, least, gain_ratio=rho)
         lam = max(martens(state.lam, rho, BOLD if here.whole else OMEGA), least)
-        return there, state._replace(lam=lam, v=d, rejections=0), Report(float(c[0]), lam, rho)
+        return there, state._replace(lam=lam, v=d, rejections=0), Report(float(c[0]), lam, rho, average=average)
 
 
 def _rows(here, curvature):
@@ -141,7 +149,7 @@ def _rejected(here, state, least, **report):
     """Stay, without the last update, with more damping: r, r^2, r^4, ... times for rejections in a row."""
     lam = max(state.lam * (1 / BOLD) ** 2 ** min(state.rejections, 5), least)
     state = state._replace(lam=lam, v=None, rejections=state.rejections + 1)
-    return here, state, Report(0.0, lam, **report)
+    return here, state, Report(0.0, lam, average=state.average, **report)
 
 
 def _check_memory(here, curvature):

@@ -9,8 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skcurv import CurvatureMLPClassifier, curvature
 from skcurv.linalg import Kronecker
-from skcurv.solvers import KFAC, BlockFisher, DiagFisher, averaging, block_fisher
-from skcurv.solvers.loop import Budget, train
+from skcurv.solvers import KFAC, BlockFisher, DiagFisher, block_fisher
 
 from .. import oracles
 from ..cases import CASES, assert_close, case, problem
@@ -122,28 +121,6 @@ def test_a_fixed_rate_keeps_the_norm_constraint():
     there, _, _ = KFAC(damping=LAM, learning_rate=1e-3).step(here, state)
     alone, _, _ = KFAC(damping=LAM, learning_rate=1e-3).step(here, state._replace(v=None))
     assert_close(there.theta - alone.theta, 0.9 * free, 1e4, scale=np.abs(p.theta).max())
-
-
-def test_on_mini_batches_the_average_with_weights_like_a_power_of_the_step_is_returned():
-    """Weights of the theta that step t starts from: products of (t - 1) / (t + TAIL), that is t ... (t + TAIL - 1)."""
-    p, kept, ends = problem(case("tanh", "squared_error"), n=60), [], []
-
-    class Kept(KFAC):
-        def step(self, here, state):
-            there, state, report = super().step(here, state)
-            kept.append(here.theta + 0)
-            ends.append(there.theta + 0)
-            return there, state, report
-
-    solver = Kept(damping=LAM)
-    result = train(solver, p.objective(), p.theta, Budget(10, 4, 0.0, 100), 0, 0.0)
-    weights = np.array([np.prod(t + np.arange(float(averaging.TAIL))) for t in range(1, len(kept) + 1)])
-    np.testing.assert_allclose(result.theta, weights @ kept / weights.sum(), rtol=0, atol=1e-12)
-    np.testing.assert_array_equal(result.last, ends[-1])
-    whole = train(solver, p.objective(), p.theta, Budget(60, 4, 0.0, 100), 0, 0.0)
-    np.testing.assert_array_equal(whole.theta, ends[-1])
-    grown = train(solver, p.objective(), p.theta, Budget(60, 6, 0.0, 100, first_batch=10), 0, 0.0)
-    np.testing.assert_array_equal(grown.theta, ends[-1])
 
 
 def test_undamped_kfac_makes_the_same_functions_after_an_affine_change_of_the_inputs():
