@@ -106,8 +106,8 @@ def proposed(here, state, recipe, due):
         kept = [chosen, n, *([two + chosen] if ends else [])]
         b, M = b[kept], M[np.ix_(kept, kept)]
         s = lengths(here.grad, fresh[chosen], old[0], output)
-        error = min(1.0, float(b[0] / s[0] ** 2 + 1) ** 2)  # 1 where it is no number
-        scatter = (1 - FRESH) * state.scatter + FRESH * part.n * error
+        off = float(b[0] / s[0] ** 2 + 1)
+        scatter = (1 - FRESH) * state.scatter + FRESH * part.n * min(1.0, off * off)  # 1 where it is no number
         state = state._replace(models=state.models.taking_in(b, M, s), scatter=scatter)
         c = state.models.c / s
         predicted = value_of(b, M, c)
