@@ -112,3 +112,13 @@ def mini_batches(n=400, size=200):
     """The objective of a case and the first batches of an epoch, whose buffers are not used again."""
     objective = problem(case("tanh", "squared_error"), n=n).objective()
     return objective, [next(objective.data.batches(size, 0, epoch)) for epoch in range(1, 5)]
+
+
+def two_steps(solver):
+    """Where they end, the state there, and all batches, of which they were on the first two."""
+    objective, batches = mini_batches()
+    here = objective.point(problem(case("tanh", "squared_error")).theta, batches[0])
+    state = solver.init(here, 0)
+    for batch in batches[:2]:
+        here, state, _ = solver.step(here.on(batch), state)
+    return here, state, batches

@@ -11,7 +11,7 @@ from skcurv.solvers.forms import Averaged
 from skcurv.solvers.quadratic_model import NOTHING
 
 from .. import oracles
-from ..cases import assert_close, case, mini_batches, problem
+from ..cases import assert_close, case, mini_batches, problem, two_steps
 
 
 @pytest.mark.parametrize("structure", ["kron", "kron-exact", "ekfac", "tridiagonal"])
@@ -147,11 +147,7 @@ def test_equal_rows_all_tell_the_slope(learning_rate):
 
 @pytest.mark.parametrize("slope", [np.nan, np.inf, -1e200])
 def test_a_slope_that_is_no_number_says_that_nothing_is_known(monkeypatch, slope):
-    objective, batches = mini_batches()
-    here, solver = objective.point(problem(case("tanh", "squared_error")).theta, batches[0]), KFAC(damping=1.0)
-    state, slopes = solver.init(here, 0), proposal.slopes_and_gram
-    for batch in batches[:2]:
-        here, state, _ = solver.step(here.on(batch), state)
+    (here, state, batches), slopes = two_steps(KFAC(damping=1.0)), proposal.slopes_and_gram
 
     def wild(*parts):
         b, M = slopes(*parts)

@@ -8,18 +8,14 @@ import pytest
 from skcurv import CurvatureMLPRegressor
 from skcurv.solvers import KFAC, DiagFisher, preconditioned
 
-from ..cases import case, mini_batches, problem
+from ..cases import two_steps
 
 both = pytest.mark.parametrize("solver", [KFAC(damping=1.0), DiagFisher(damping=1.0)], ids=lambda solver: solver.name)
 
 
 @both
 def test_an_untested_step_that_the_next_batch_shows_to_be_bad_is_taken_back(solver):
-    objective, batches = mini_batches()
-    theta = problem(case("tanh", "squared_error")).theta
-    first = objective.point(theta, batches[0])
-    good, state, _ = solver.step(first, solver.init(first, 0))
-    good, state, _ = solver.step(good.on(batches[1]), state)
+    good, state, batches = two_steps(solver)
     trusted, average, lam = state.safe, state.average, state.lam
     bad = good.at(50 * good.theta).on(batches[2])
     assert bad.value > state.level + preconditioned.FAR * state.spread
@@ -37,11 +33,7 @@ def test_an_untested_step_that_the_next_batch_shows_to_be_bad_is_taken_back(solv
 
 @both
 def test_a_batch_that_is_as_bad_for_the_trusted_parameters_rejects_nothing(solver):
-    objective, batches = mini_batches()
-    theta = problem(case("tanh", "squared_error")).theta
-    first = objective.point(theta, batches[0])
-    _, state, _ = solver.step(first, solver.init(first, 0))
-    here, state, _ = solver.step(first.on(batches[1]), state)
+    here, state, batches = two_steps(solver)
     high = here.on(batches[2]._replace(Y=batches[2].Y + 100))
     assert high.value > state.level + preconditioned.FAR * state.spread
     assert not preconditioned._exploded(high.at(state.safe + 0).on(high.batch), state)
