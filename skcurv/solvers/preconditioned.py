@@ -211,7 +211,7 @@ def _calibrated(here, state, recipe):
 
 
 def _judge(here, state, alpha, predicted):
-    """Where it is due, test the step on rows that the model did not see: move lambda, accept or reject."""
+    """Where it is due, test the step on the last rows, the last that a model takes: move lambda, accept or reject."""
     there = here.moved(state.v)
     if not (here.whole or (state.step - 1) % TEST_PERIOD == 0):
         return there, state, Report(alpha, state.lam)
