@@ -9,8 +9,8 @@ weights, E = lambda I + D, g the gradient, v the last update.
     rho = (f(theta + d) - f(theta)) / m(d) on the batch; lambda follows rho; d is rejected when f rises
 
 Constants of lambda as in Martens & Grosse (2015, section 6.5), bolder on the full set; its floor is the square root of
-rounding times the mean curvature, and on mini-batches NOISE times the fall of the loss so far. It is what keeps a step
-from fitting the noise of its batch, which rho, on the same rows, does not see; the average of the iterates
+rounding times the mean curvature, and on mini-batches NOISE times the fall of the dispersion (`damping`). It is what
+keeps a step from fitting the noise of its batch, which rho, on the same rows, does not see; the average of the iterates
 (`averaging`), which is what counts on mini-batches, takes out the rest.
 """
 
@@ -20,23 +20,23 @@ from typing import Any, NamedTuple
 
 from sklearn.base import BaseEstimator
 
-from ..backend.namespace import finite, namespace, rounding
+from ..backend.namespace import finite, namespace
 from ..curvature import ggn, gram, sampled_fisher
 from .averaging import with_iterate
-from .damping import gain_ratio, martens, negligible
+from .damping import dispersion, floor, gain_ratio, martens, negligible
 from .protocol import POSITIVE, Report, generator
 from .quadratic_model import minimise
 
 SAMPLE = 2  # purpose of a draw
 OMEGA = 0.95  # change of lambda a step on mini-batches
 BOLD = 2 / 3  # change of lambda a step on the full set (Martens 2010, section 4.1)
-NOISE = 0.1  # floor of lambda on mini-batches, relative to the loss at the start
+NOISE = 0.2  # floor of lambda on mini-batches, where the dispersion is that of the start
 EXACT = 4096  # rows up to which the full set's matrix is exact
 MEMORY_LIMIT = 4 * 2**30  # bytes, for the rows and their kernel
 
 
 class NaturalGradientState(NamedTuple):
-    """Damping, value at the start, last update, rejections in a row, steps, seed, average of the iterates."""
+    """Damping, dispersion at the start, last update, rejections in a row, steps, seed, average of the iterates."""
 
     lam: float
     start: float
@@ -105,7 +105,7 @@ class NaturalGradient(BaseEstimator):
 
     def init(self, here, seed):
         _check_memory(here, self.curvature)
-        return NaturalGradientState(self.damping, abs(here.value), None, 0, 0, seed)
+        return NaturalGradientState(self.damping, dispersion(here), None, 0, 0, seed)
 
     def step(self, here, state):
         here.tape  # noqa: B018 - one forward pass serves value, gradient, rows and model
@@ -140,9 +140,7 @@ def _rows(here, curvature):
 
 
 def _floor(here, state, C):
-    """The least lambda."""
-    least = math.sqrt(rounding(here.theta)) * float(namespace(here.theta).mean(C.diag()))
-    return least if here.whole else max(least, NOISE * min(1.0, abs(here.value) / (state.start or 1.0)))
+    return floor(here, float(namespace(here.theta).mean(C.diag())), NOISE, state.start)
 
 
 def _rejected(here, state, least, **report):

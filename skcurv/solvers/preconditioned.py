@@ -25,8 +25,8 @@ On mini-batches the average of the iterates (`averaging`) is what counts.
 The first lambda is found on the first batch: from START, by factors of LEAP, up until rho is above 1/4 and down while
 it is above 3/4, never below its floor or the mean curvature, nor above the curvature's trace: there a step is as short
 as any curvature asks for, and only noise speaks against it. Constants as in Martens & Grosse (2015, sections 6.4 to 7,
-appendix S); the floor of lambda is ours: square root of rounding times the mean curvature, and on mini-batches, where
-rho is noisy, NOISE times the fall of the loss.
+appendix S); the floor of lambda is ours: square root of rounding times the mean curvature, and on mini-batches NOISE
+times the fall of the dispersion (`damping`). A constant in the loss changes no step.
 """
 
 import math
@@ -35,8 +35,8 @@ from typing import Any, NamedTuple
 from ..backend.namespace import finite, namespace
 from ..curvature import empirical_fisher, ggn, sampled_fisher
 from .averaging import with_iterate
-from .damping import gain_ratio, martens, negligible
-from .proposal import proposed, repeated, rounding_floor, rows
+from .damping import dispersion, floor, gain_ratio, martens, negligible
+from .proposal import proposed, repeated, rows
 from .protocol import NAN, Report, generator
 from .quadratic_model import NOTHING
 
@@ -51,7 +51,7 @@ OMEGA = 0.95  # change of lambda a step
 MODEL_PERIOD = 10  # the most steps from one model to the next
 TEST_PERIOD = 10  # a multiple of it and of SETTLING: a step that is tested has a model of its own
 BOLD = 2 / 3  # change of lambda a step where every step is tested (Martens 2010, section 4.1)
-NOISE = 2e-2  # floor of lambda on mini-batches, relative to the loss at the start
+NOISE = 2e-2  # floor of lambda on mini-batches, where the dispersion is that of the start
 TEST = 1 / 2  # part of a mini-batch, its last rows, for rho
 FAR = 4  # spreads of the loss that no step may take the next batch up by
 FRESH = 0.1  # weight of a new batch in the running means of the loss and of its spread
@@ -64,8 +64,9 @@ LEAPS = 12
 class State(NamedTuple):
     """Progress: damping, statistics, inverse, mean of the models, last update v, last trusted parameters.
 
-    The ratio r was searched in step `sought`; `level` and `spread` are running means of the loss and of how far from
-    that losses lie, `scatter` of the squared error of a model's slope times its rows.
+    `start` is the dispersion at the start; the ratio r was searched in step `sought`; `level` and `spread` are running
+    means of the loss and of how far from that losses lie, `scatter` of the squared error of a model's slope times its
+    rows.
     """
 
     seed: int
@@ -83,15 +84,14 @@ class State(NamedTuple):
     models: Any = NOTHING
     v: Any = None
     level: float = 0.0
-    spread: float = 0.0
+    spread: float = math.inf
     rejections: int = 0
     average: Any = None
 
 
 def init(here, seed, damping):
     """The state before the first step; a damping of None is found on the first batch."""
-    size = abs(here.value)
-    return State(seed, damping, size, here.theta, here.n, level=here.value, spread=size / FAR)
+    return State(seed, damping, dispersion(here), here.theta, here.n, level=here.value)
 
 
 def batch_size(n):
@@ -133,10 +133,8 @@ def _renewed(here, state, recipe):
     return state._replace(statistics=statistics, mean_curvature=mean)
 
 
-def floor(here, state):
-    """The least lambda."""
-    least = rounding_floor(here, state)
-    return least if here.whole else max(least, NOISE * min(1.0, abs(here.value) / (state.start or 1.0)))
+def _floor(here, state):
+    return floor(here, state.mean_curvature, NOISE, state.start)
 
 
 def step(here, state, recipe):
@@ -183,16 +181,20 @@ def _exploded(here, state):
 
 def _trusted(here, state):
     """The state that trusts these parameters, and has them in the running means of the loss and in the average."""
-    off = min(here.value - state.level, FAR * state.spread)  # a hard batch counts no more than what would be far
-    level, spread = state.level + FRESH * off, (1 - FRESH) * state.spread + FRESH * abs(off)
     average = with_iterate(state.average, here.theta, state.step + 1)
     rejections = state.rejections if here.theta is state.safe else 0
-    return state._replace(safe=here.theta, level=level, spread=spread, average=average, rejections=rejections)
+    state = state._replace(safe=here.theta, average=average, rejections=rejections)
+    if not state.step:
+        return state
+    off = min(here.value - state.level, FAR * state.spread)  # a hard batch counts no more than what would be far
+    fresh = max(FRESH, 1 / state.step)
+    spread = abs(off) if state.step == 1 else (1 - fresh) * state.spread + fresh * abs(off)
+    return state._replace(level=state.level + fresh * off, spread=spread)
 
 
 def _calibrated(here, state, recipe):
     """The state with the first lambda, and the inverse for it where one was made."""
-    least, trace = max(floor(here, state), state.mean_curvature), state.mean_curvature * len(here.theta)
+    least, trace = max(_floor(here, state), state.mean_curvature), state.mean_curvature * len(here.theta)
     lam, fallen, risen = max(START, least), False, False
     most = max(lam, trace)
     for _ in range(LEAPS):
@@ -222,14 +224,14 @@ def _judge(here, state, alpha, predicted):
     rho = gain_ratio(tested.value - part.value, predicted)
     if rho < 0:
         return _rejected(here, state, rho)
-    lam = max(martens(state.lam, rho, BOLD if here.whole else OMEGA**TEST_PERIOD), floor(here, state))
+    lam = max(martens(state.lam, rho, BOLD if here.whole else OMEGA**TEST_PERIOD), _floor(here, state))
     return there, state._replace(lam=lam, safe=there.theta, rejections=0), Report(alpha, lam, rho)
 
 
 def _rejected(here, state, rho, trouble=""):
     """Stay, without the last update, with more damping: r, r^2, r^4, ... times for rejections in a row."""
     growth = (1 / (BOLD if here.whole else OMEGA**TEST_PERIOD)) ** 2**state.rejections
-    lam = max(state.lam * growth, floor(here, state))
+    lam = max(state.lam * growth, _floor(here, state))
     state = state._replace(lam=lam, v=None, models=NOTHING, inverse=None, rejections=state.rejections + 1)
     return here, state, Report(0.0, lam, rho, trouble=trouble, average=state.average)
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend.namespace import rounding
 from ..backend.passes import combined
 from ..curvature import slopes_and_gram
+from .damping import rounding_floor
 from .quadratic_model import lengths, solve, stepped, value_of
 
 FEWEST_ROWS = 128  # for statistics and model
@@ -56,13 +56,8 @@ def model_rows(here, state, recipe):
     return min(here.n, max(least, needed))
 
 
-def rounding_floor(here, state):
-    """The least damping that inverts the statistics with half the digits of the parameters."""
-    return math.sqrt(rounding(here.theta)) * state.mean_curvature
-
-
 def _inverse(here, state, recipe, ratio):
-    d = max(ratio**2 * (state.lam + here.objective.mean_l2), rounding_floor(here, state))
+    d = max(ratio**2 * (state.lam + here.objective.mean_l2), rounding_floor(here, state.mean_curvature))
     return recipe.form.invert(state.statistics, d, here.theta.dtype)
 
 

@@ -3,7 +3,11 @@ import math
 import numpy as np
 import pytest
 
-from skcurv.solvers.damping import RULES, classical, gain_ratio, martens, nielsen
+from skcurv.losses import SquaredError
+from skcurv.objective import Objective
+from skcurv.solvers.damping import RULES, classical, dispersion, floor, gain_ratio, martens, nielsen
+
+from ..cases import CASES, case, mini_batches, problem
 
 
 @pytest.mark.parametrize(
@@ -65,3 +69,39 @@ def test_gain_ratio(actual, predicted, rho):
 )
 def test_a_gain_ratio_that_is_no_number_counts_as_the_worst(actual, predicted):
     assert gain_ratio(actual, predicted) == -math.inf
+
+
+def test_the_dispersion_of_the_squared_error_is_the_mean_squared_residual():
+    here = problem(case("tanh", "squared_error"), alpha=0.0).point()
+    assert dispersion(here) == pytest.approx(2 * here.value, rel=1e-14)
+
+
+@pytest.mark.parametrize("c", CASES.values(), ids=CASES)
+def test_the_dispersion_is_that_of_the_curvature_along_the_slopes(c):
+    here = problem(c).point()
+    loss, F, Y, w = here.objective.loss, here.tape.F, here.batch.Y, here.batch.weights
+    e, S = loss.grad(F, Y), loss.factor(F, Y)
+    squares = w @ (e**2).sum(axis=1)
+    bend = sum(v * f @ s @ s.T @ f for v, f, s in zip(w, e, S, strict=True))
+    assert dispersion(here) == pytest.approx(squares**2 / bend, rel=1e-12)
+
+
+def test_the_dispersion_is_inf_without_curvature():
+    class StraightError(SquaredError):
+        def ggnp(self, F, Y, V):
+            return 0 * V
+
+    p = problem(case("tanh", "squared_error"))
+    assert dispersion(Objective(p.case.network, StraightError(), p.objective().data, 0.0).point(p.theta)) == np.inf
+
+
+def test_the_floor_is_that_of_rounding_and_on_mini_batches_follows_the_dispersion():
+    objective, batches = mini_batches()
+    theta = problem(case("tanh", "squared_error")).theta
+    whole, part = objective.point(theta), objective.point(theta, batches[0])
+    least = np.sqrt(np.finfo(np.float64).eps) * 3.0
+    assert floor(whole, 3.0, 0.1, dispersion(whole)) == pytest.approx(least)
+    assert floor(part, 3.0, 0.1, 4 * dispersion(part)) == pytest.approx(0.1 / 4)
+    assert floor(part, 3.0, 0.1, dispersion(part) / 4) == pytest.approx(0.1)
+    assert floor(part, 3.0, 0.1, 0.0) == pytest.approx(0.1 * min(1.0, dispersion(part)))
+    assert floor(part, 3.0, 1e-9, dispersion(part)) == pytest.approx(least)

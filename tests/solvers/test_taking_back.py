@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from skcurv import CurvatureMLPRegressor
-from skcurv.solvers import KFAC, DiagFisher, preconditioned
+from skcurv.losses import SquaredError
+from skcurv.objective import Objective
+from skcurv.solvers import KFAC, BlockFisher, DiagFisher, NaturalGradient, preconditioned
 
-from ..cases import two_steps
+from ..cases import mini_batches, two_steps
 
 both = pytest.mark.parametrize("solver", [KFAC(damping=1.0), DiagFisher(damping=1.0)], ids=lambda solver: solver.name)
 
@@ -45,7 +47,7 @@ def test_a_constant_in_the_loss_changes_nothing_about_which_steps_are_taken_back
     """One batch in twenty is hard, and one step in fifty goes far up."""
 
     def decisions(constant):
-        state = preconditioned.State(0, 1.0, 1.0, np.zeros(1), 1, level=1.0 + constant, spread=0.25)
+        state = preconditioned.State(0, 1.0, 1.0, np.zeros(1), 1, step=10, level=1.0 + constant, spread=0.25)
         rng, taken = np.random.default_rng(0), []
         for t in range(300):
             theta, own = np.full(1, t + 1.0), rng.integers(512, 1536) / 1024 + 3 * (t % 20 == 7)  # hard
@@ -58,6 +60,51 @@ def test_a_constant_in_the_loss_changes_nothing_about_which_steps_are_taken_back
 
     assert decisions(0.0) == [t % 50 == 31 for t in range(300)]
     assert decisions(constant) == decisions(0.0)
+
+
+class _ShiftedSquaredError(SquaredError):
+    """With a constant."""
+
+    fused = None
+
+    def __init__(self, constant):
+        self.constant = constant
+
+    def value(self, F, Y):
+        return super().value(F, Y) + self.constant
+
+
+@pytest.mark.parametrize(
+    "solver", [kind(damping=1e-3) for kind in (KFAC, DiagFisher, BlockFisher, NaturalGradient)], ids=lambda s: s.name
+)
+def test_a_constant_in_the_loss_changes_no_step(solver):
+    """To the last digit, for values enter decisions alone; lambda starts below its floor."""
+    plain, batches = mini_batches()
+    theta = np.random.default_rng(0).normal(size=plain.network.layout.size)
+
+    def path(constant):
+        objective = Objective(plain.network, _ShiftedSquaredError(constant), plain.data, 0.0)
+        here, ends = objective.point(theta, batches[0]), []
+        state = solver.init(here, 0)
+        for t in range(80):
+            here, state, _ = solver.step(here.on(batches[t % 4]), state)
+            ends.append(here.theta)
+        return ends
+
+    for constant in (-1024.0, -0.5, 1024.0):
+        np.testing.assert_array_equal(path(constant), path(0.0))
+
+
+def test_the_running_means_start_as_means():
+    """Of the losses since the first step, and of how far off each was from the mean before it; no first guess."""
+    losses = np.random.default_rng(0).uniform(1, 2, 10)
+    state = preconditioned.State(0, 1.0, 1.0, np.zeros(1), 1, level=7.0)
+    for t, value in enumerate([7.0, *losses]):
+        state = preconditioned._trusted(SimpleNamespace(theta=np.full(1, float(t)), value=value), state)
+        state = state._replace(step=t + 1)
+    before = [7.0, *np.cumsum(losses)[:-1] / np.arange(1, 10)]
+    np.testing.assert_allclose(state.level, losses.mean(), rtol=1e-14)
+    np.testing.assert_allclose(state.spread, np.abs(losses - before).mean(), rtol=1e-14)
 
 
 @pytest.mark.parametrize("solver", ["kfac", "diag-fisher"])
