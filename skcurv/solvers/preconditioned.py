@@ -222,7 +222,7 @@ def _judge(here, state, alpha, predicted):
     if negligible(part, tested, predicted):
         return there, state._replace(safe=there.theta), Report(alpha, state.lam, converged=here.whole)
     rho = gain_ratio(tested.value - part.value, predicted)
-    if rho < 0:
+    if not tested.value <= part.value:
         return _rejected(here, state, rho)
     lam = max(martens(state.lam, rho, BOLD if here.whole else OMEGA**TEST_PERIOD), _floor(here, state))
     return there, state._replace(lam=lam, safe=there.theta, rejections=0), Report(alpha, lam, rho)

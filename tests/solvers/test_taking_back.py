@@ -34,6 +34,20 @@ def test_an_untested_step_that_the_next_batch_shows_to_be_bad_is_taken_back(solv
 
 
 @both
+def test_a_tested_step_is_kept_where_the_loss_falls_against_what_the_model_of_its_rows_says(solver, monkeypatch):
+    """The means of the models chose it, and were right; lambda rises, for this model was not."""
+    objective, batches = mini_batches()
+    here = objective.point(np.random.default_rng(0).normal(size=objective.network.layout.size), batches[0])
+    before, proposed = solver.init(here, 0), preconditioned.proposed
+    monkeypatch.setattr(preconditioned, "proposed", lambda *asked: (*proposed(*asked)[:3], 1.0))
+    there, after, report = solver.step(here, before)
+    assert there.on(batches[0]).value < here.value
+    assert report.gain_ratio == -np.inf
+    assert after.rejections == 0
+    assert after.lam > before.lam
+
+
+@both
 def test_a_batch_that_is_as_bad_for_the_trusted_parameters_rejects_nothing(solver):
     here, state, batches = two_steps(solver)
     high = here.on(batches[2]._replace(Y=batches[2].Y + 100))
