@@ -101,7 +101,9 @@ def profile(solver, dtype, epochs):
         *((form, name, "inverses") for form in (forms.Factored, forms.Corrected) for name in ("renew", "invert")),
         (Kronecker, "mv", "preconditioning"),
         (EKFAC, "mv", "preconditioning"),
-        (proposal, "slopes_and_gram", "model"),
+        (proposal.Images, "__init__", "model"),
+        (proposal.Images, "slopes_and_gram", "model"),
+        (proposal, "_needed", "model"),
         (preconditioned, "_judge", "test"),
         (Objective, "value", "ends"),
     ):

@@ -2,7 +2,7 @@
 
 from .columns import empirical_fisher, ggn, sampled_fisher
 from .operator import Curvature, curvature
-from .products import ggn_product, hessian_product, slopes_and_gram
+from .products import Images, ggn_product, hessian_product, slopes_and_gram
 from .structures import (
     by_layer,
     by_unit,
@@ -20,6 +20,7 @@ from .structures import (
 
 __all__ = [
     "Curvature",
+    "Images",
     "by_layer",
     "by_unit",
     "curvature",

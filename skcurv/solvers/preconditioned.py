@@ -11,7 +11,7 @@ Symbols: P the averaged curvature approximation, g the gradient, v the last upda
    On mini-batches it is the running mean of such models in directions of length one (`quadratic_model`), |w_1|^2 being
    -g'w_1, and |v| Euclidean; it takes in new ones as the statistics do, at most MODEL_PERIOD apart. Late ones may make
    the step longer in the output layer: d = alpha w_1 + mu w_2 + beta e, e being w_1 there and 0 elsewhere. A model is
-   made from a part of the batch that has the slope along w_1 right to a quarter (`proposal.model_rows`)
+   made from so many rows of the batch that it hangs on more than a few of them (`proposal.model_rows`)
    With a fixed rate instead: alpha = rate, cut so that alpha^2 (-g'w_1) keeps the norm constraint, and mu = MOMENTUM
 4. every TEST_PERIOD steps, on the batch's last rows (always, and on all rows, on the full set):
    rho = (f(theta + d) - f(theta)) / m(d); lambda follows rho; d is rejected when f rises. The other steps are judged by
@@ -65,15 +65,14 @@ class State(NamedTuple):
     """Progress: damping, statistics, inverse, mean of the models, last update v, last trusted parameters.
 
     `start` is the dispersion at the start; the ratio r was searched in step `sought`; `level` and `spread` are running
-    means of the loss and of how far from that losses lie, `scatter` of the squared error of a model's slope times its
-    rows.
+    means of the loss and of how far from that losses lie, `needed` of how many rows models need.
     """
 
     seed: int
     lam: float | None
     start: float
     safe: Any
-    scatter: float
+    needed: float
     step: int = 0
     updates: int = 0
     statistics: Any = None

@@ -8,16 +8,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..backend.namespace import namespace, total
 from ..backend.passes import combined
-from ..curvature import slopes_and_gram
+from ..curvature import Images
 from .damping import rounding_floor
 from .quadratic_model import lengths, solve, stepped, value_of
 
 FEWEST_ROWS = 128  # for statistics and model
 SEARCH = 0.6  # omega of the ratio r: (19/20)^(20/2)
 SEARCH_PERIOD = 160  # steps from one search to the next, at least; the first comes in the third step
-ACCURACY = 1 / 4  # of the model's slope along w
-FRESH = 0.1  # weight of a new model in the running mean of the errors of slopes
+EFFECTIVE = 16  # rows that slope and curvature of a model hang on
+FRESH = 0.1  # weight of a new model in the running mean of the rows that models need
 LEAST_RATIO = 0.1  # and its inverse is the most
 MOMENTUM = 0.9  # with a fixed rate
 
@@ -41,19 +42,32 @@ def rows(here, fraction):
 
 
 def model_rows(here, state, recipe):
-    """How many rows of the batch the model is made from: with a rate of its own as many as tell the slope along w.
-
-    On the whole batch that is g'w. On q rows it is b, and `scatter` is the running mean of q min(1, (b / g'w - 1)^2),
-    so that
-
-        q = scatter / ACCURACY^2
-
-    rows miss g'w by ACCURACY of itself. At first it is the rows of the batch, as if b were 0: of rare classes, sparse
-    columns and heavy tails an eighth of a batch may hold nothing.
-    """
+    """How many rows of the batch the model is made from: with a rate of its own as many as it needs (`_needed`)."""
     least = rows(here, recipe.model_fraction)
-    needed = math.ceil(state.scatter / ACCURACY**2) if recipe.rate is None else 0
-    return min(here.n, max(least, needed))
+    return min(here.n, max(least, math.ceil(state.needed) if recipe.rate is None else 0))
+
+
+def _needed(here, images, w, v):
+    """How many rows a model needs, the whole batch where a model's own rows do not tell.
+
+    A sum over q rows with the terms x_j hangs on
+
+        m = (sum_j x_j)^2 / sum_j x_j^2 <= q
+
+    of them: q where they are equal, 1 where one row is all. It is right to 1 / sqrt(m) of itself, and the slope along
+    w and the curvatures along w and v are where q EFFECTIVE / m rows are taken, m the least of the three. Of rare
+    classes, sparse columns and heavy tails an eighth of a batch may hold nothing.
+    """
+    terms = images.slope_terms(w), images.curvature_terms(w), images.curvature_terms(v)
+    share = np.min([_effective(x) for x in terms]) / len(terms[0])
+    return EFFECTIVE / share if share * here.n > EFFECTIVE else here.n
+
+
+def _effective(x):
+    """(sum x)^2 / sum x^2, the number of terms where all are 0."""
+    xp = namespace(x)
+    s, squares = total(xp, x), total(xp, x * x)
+    return s * s / squares if squares else len(x)
 
 
 def _inverse(here, state, recipe, ratio):
@@ -91,7 +105,8 @@ def proposed(here, state, recipe, due):
     smooth, output = bool(old) and not here.whole and recipe.rate is None, here.objective.network.layout.output
     ends = fresh if smooth and output else []
     part = here.head(model_rows(here, state, recipe))
-    b, M = slopes_and_gram(part, [*fresh, *old], state.lam, ends)
+    images = Images(part, [*fresh, *old], ends)
+    b, M = images.slopes_and_gram(state.lam)
     n, two = len(fresh), len(fresh) + len(old)
     candidates = (_candidate(recipe, i, n, b[:two], M[:two, :two]) for i in range(n))
     chosen, predicted, c = min(candidates, key=lambda found: found[1])
@@ -101,9 +116,9 @@ def proposed(here, state, recipe, due):
         kept = [chosen, n, *([two + chosen] if ends else [])]
         b, M = b[kept], M[np.ix_(kept, kept)]
         s = lengths(here.grad, fresh[chosen], old[0], output)
-        off = float(b[0] / s[0] ** 2 + 1)
-        scatter = (1 - FRESH) * state.scatter + FRESH * part.n * min(1.0, off * off)  # 1 where it is no number
-        state = state._replace(models=state.models.taking_in(b, M, s), scatter=scatter)
+        weight = FRESH if state.models.seen else 1.0
+        needed = (1 - weight) * state.needed + weight * _needed(here, images, chosen, n)
+        state = state._replace(models=state.models.taking_in(b, M, s), needed=needed)
         c = state.models.c / s
         predicted = value_of(b, M, c)
     alpha = float(c[0])

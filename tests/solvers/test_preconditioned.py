@@ -176,11 +176,11 @@ def test_on_mini_batches_models_and_statistics_are_made_ever_more_rarely(monkeyp
     monkeypatch.setattr(quadratic_model, "OWN", own)
     output = np.arange(objective.network.layout.size) >= objective.network.layout.slices[-1].start
     theta = problem(case("tanh", "squared_error")).theta
-    model = proposal.slopes_and_gram
+    model = proposal.Images
     monkeypatch.setattr(preconditioned, "SETTLING", 2)
     monkeypatch.setattr(preconditioned, "MODEL_PERIOD", 3)
     monkeypatch.setattr(preconditioned, "STATISTICS_PERIOD", 2)
-    monkeypatch.setattr(proposal, "slopes_and_gram", lambda here, *more: asked.append(t) or model(here, *more))
+    monkeypatch.setattr(proposal, "Images", lambda here, *more: asked.append(t) or model(here, *more))
     solver = KFAC(damping=1.0, structure=structure)
     here = objective.point(theta, batches[0])
     state, models, updates = solver.init(here, 0), [], []

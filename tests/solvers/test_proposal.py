@@ -1,8 +1,11 @@
 """The step that the Fisher solvers and K-FAC propose: the searched ratio, steps between models, rows of a part."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from skcurv.curvature import Images
 from skcurv.linalg import Diagonal
 from skcurv.network import Box
 from skcurv.objective import Objective
@@ -98,38 +101,42 @@ def test_a_part_of_a_mini_batch_has_at_least_128_rows(n, fraction, rows):
     assert proposal.rows(here.on(objective.data.all()), fraction) == 2 * n
 
 
-def test_a_model_is_made_from_as_many_rows_as_tell_its_slope(monkeypatch):
-    """q (b / g'w - 1)^2 has the running mean s, and s / 0.25^2 rows follow, of which a batch of n has 128 to n."""
-    slopes, seen = proposal.slopes_and_gram, []
+def test_a_model_is_made_from_so_many_rows_that_it_hangs_on_sixteen(monkeypatch):
+    """q rows of which the least of three sums hangs on m want 16 q / m, in the running mean; a batch has 128 to n."""
+    seen = []
 
-    def listening(part, directions, lam, ends):
-        b, M = slopes(part, directions, lam, ends)
-        seen.append((part.n, b[0], directions[0]))
-        return b, M
+    class Listening(Images):
+        def __init__(self, part, directions, ends):
+            super().__init__(part, directions, ends)
+            slopes = self.drive * self.J[0]
+            bends = [J * HJ for J, HJ in zip(self.J[:2], self.HJ[:2], strict=True)]
+            m = min(x.sum() ** 2 / (x.sum(axis=1) ** 2).sum() for x in (slopes, *bends))
+            seen.append((part.n, 16 * part.n / m))
 
-    monkeypatch.setattr(proposal, "slopes_and_gram", listening)
+    monkeypatch.setattr(proposal, "Images", Listening)
+    monkeypatch.setattr(proposal, "_ratios", lambda state: [state.ratio])  # no search: directions are w and v
     objective, batches = mini_batches()
     here, solver = objective.point(problem(case("tanh", "squared_error")).theta, batches[0]), KFAC(damping=1.0)
     state, taken = solver.init(here, 0), []
-    assert state.scatter == here.n
+    assert state.needed == here.n
     for step in range(200):
         before, old = here.on(batches[step % 4]), state
         here, state, _ = solver.step(before, old)
         if state.models.seen == old.models.seen:
-            assert state.scatter == old.scatter
+            assert state.needed == old.needed
             continue
-        rows, b, w = seen[-1]
-        assert rows == min(before.n, max(128, np.ceil(16 * old.scatter)))
-        error = (b / (before.grad @ w) - 1) ** 2
-        assert state.scatter == pytest.approx(0.9 * old.scatter + 0.1 * rows * error, rel=1e-9)
+        rows, needed = seen[-1]
+        assert rows == min(before.n, max(128, np.ceil(old.needed)))
+        fresh = 0.1 if old.models.seen else 1
+        assert state.needed == pytest.approx((1 - fresh) * old.needed + fresh * min(needed, before.n), rel=1e-9)
         taken.append(rows / before.n)
     assert max(taken) == 1
     assert min(taken) < 1
 
 
 @pytest.mark.parametrize("learning_rate", [None, 0.1])
-def test_equal_rows_all_tell_the_slope(learning_rate):
-    """So that models end with the part they were given; with a fixed rate they have it from the start."""
+def test_equal_rows_all_count(learning_rate):
+    """So that models have the part they were given from the third on; with a fixed rate from the start."""
     objective, batches = mini_batches()
     X, Y, w = (np.repeat(values[:1], 200, axis=0) for values in batches[0][:3])
     batch = batches[0]._replace(X=X, Y=Y, w=w, scale=1 / 200)
@@ -137,26 +144,25 @@ def test_equal_rows_all_tell_the_slope(learning_rate):
     solver = KFAC(damping=1.0, learning_rate=learning_rate)
     recipe = proposal.Recipe(None, "fisher", 0.125, 0.125, rate=learning_rate)
     state, rows = solver.init(here, 0), []
-    for _ in range(200):
+    for _ in range(20):
         rows.append(proposal.model_rows(here, state, recipe))
         there, state, _ = solver.step(here, state)
         here = here.at(there.theta)
-    assert rows[0] == (200 if learning_rate is None else 128)
-    assert rows[-1] == 128
+    assert rows[:2] == [200 if learning_rate is None else 128] * 2
+    assert set(rows[2:]) == {128}
 
 
-@pytest.mark.parametrize("slope", [np.nan, np.inf, -1e200])
-def test_a_slope_that_is_no_number_says_that_nothing_is_known(monkeypatch, slope):
-    (here, state, batches), slopes = two_steps(KFAC(damping=1.0)), proposal.slopes_and_gram
+@pytest.mark.parametrize(
+    ("terms", "m"), [([2, 2, 2], 3), ([3, 0, 0], 1), ([1, -1], 0), ([0, 0], 2), ([1, 2, 3], 36 / 14)]
+)
+def test_a_sum_hangs_on_so_many_of_its_terms(terms, m):
+    """Cauchy and Schwarz: at most all, where they are equal."""
+    assert proposal._effective(np.array(terms, float)) == pytest.approx(m)
 
-    def wild(*parts):
-        b, M = slopes(*parts)
-        b[0] = slope
-        return b, M
 
-    monkeypatch.setattr(proposal, "slopes_and_gram", wild)
-    here, recipe = here.on(batches[2]), proposal.Recipe(kfac.FORMS["kron"], "fisher", 0.125, 0.125)
+@pytest.mark.parametrize("term", [np.nan, np.inf, 1e200])
+def test_where_terms_are_no_numbers_the_whole_batch_is_needed(term):
+    (here, _, _), images = two_steps(KFAC(damping=1.0)), SimpleNamespace()
+    images.slope_terms = images.curvature_terms = lambda i: np.array([term] + [1.0] * 199)
     with np.errstate(over="ignore", invalid="ignore"):
-        after = proposal.proposed(here, state, recipe, False)[0]
-    rows = proposal.model_rows(here, state, recipe)
-    assert after.scatter == pytest.approx(0.9 * state.scatter + 0.1 * rows)
+        assert proposal._needed(here, images, 0, 1) == here.n
