@@ -38,7 +38,7 @@ class DiagFisher(BaseEstimator):
     statistics_fraction : float, default=0.125
         Part of a mini-batch that the diagonal is estimated from, in (0, 1], at least 128 rows.
     model_fraction : float, default=1.0
-        Part of a mini-batch for the exact model, in (0, 1], at least 128 rows, and as many as tell the slope.
+        Part of a mini-batch for the exact model, in (0, 1], at least 128 rows, and as many as it needs to hang on 16.
 
     References
     ----------

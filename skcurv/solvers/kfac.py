@@ -58,7 +58,7 @@ class KFAC(BaseEstimator):
     statistics_fraction : float, default=0.125
         Part of a mini-batch that the factors are estimated from, in (0, 1], at least 128 rows.
     model_fraction : float, default=0.125
-        Part of a mini-batch for the exact model, in (0, 1], at least 128 rows, and as many as tell the slope.
+        Part of a mini-batch for the exact model, in (0, 1], at least 128 rows, and as many as it needs to hang on 16.
     learning_rate : float or None, default=None
         A fixed :math:`\alpha`, above 0, with :math:`\mu = 0.9`, in place of the exact model's.
     norm_constraint : float or None, default=None
